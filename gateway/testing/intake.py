@@ -1,0 +1,96 @@
+"""An intake that remembers what a collector put into it."""
+
+import asyncio
+from collections import Counter
+
+from gateway.core.event import Beat, Event
+from gateway.core.reason import Dropped, Reason
+from gateway.plugin import Overloaded, Receipt
+
+
+class RecordingIntake:
+    """Keeps every call for a test to look at; ``hold=True`` leaves receipts open until `release`."""
+
+    def __init__(self, *, hold: bool = False) -> None:
+        self.events: list[Event] = []
+        self.beats: list[Beat] = []
+        self.quarantined: list[tuple[bytes, Dropped]] = []
+        self.inputs = 0
+        self.drops: Counter[Dropped] = Counter()
+        self.link_up: bool | None = None
+        self.overloaded = False
+        self._hold = hold
+        self._waiting: list[asyncio.Future[Receipt]] = []
+        self._arrived = asyncio.Event()
+
+    def emit(self, event: Event) -> asyncio.Future[Receipt]:
+        """Record the event; its receipt is ready at once unless held."""
+        self.events.append(event)
+        return self._receipt()
+
+    def offer(self, event: Event) -> bool:
+        """Record the event unless overloaded."""
+        if self.overloaded:
+            self.drops[Dropped.OVERLOAD] += 1
+            return False
+        self.events.append(event)
+        self._arrived.set()
+        return True
+
+    def beat(self, beat: Beat) -> asyncio.Future[Receipt] | None:
+        """Record the beat; a faulty one has something to wait for."""
+        self.beats.append(beat)
+        self._arrived.set()
+        return self._receipt() if beat.fault else None
+
+    def received(self, count: int = 1) -> None:
+        """Count inputs."""
+        self.inputs += count
+        self._arrived.set()
+
+    def dropped(self, reason: Dropped, count: int = 1, *, source: str = "", detail: str = "") -> None:
+        """Count drops by reason."""
+        self.drops[reason] += count
+        self._arrived.set()
+
+    def quarantine(self, raw: bytes, *, reason: Dropped, source: str = "") -> asyncio.Future[Receipt]:
+        """Record what could not be parsed."""
+        self.quarantined.append((raw, reason))
+        self.drops[reason] += 1
+        return self._receipt()
+
+    def connected(self, up: bool, *, detail: str = "") -> None:
+        """Record whether the collector can hear."""
+        self.link_up = up
+        self._arrived.set()
+
+    def release(self, error: Exception | None = None) -> None:
+        """Settle every receipt that was held, with ``error`` if given."""
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(Receipt(incident="T0000000000000", reason=Reason.FIRST_RAISED))
+            else:
+                future.set_exception(error)
+
+    async def wait(self, *, within_s: float = 5.0) -> None:
+        """Return at the next call of the collector.
+
+        Raises:
+            TimeoutError: nothing came in time.
+        """
+        async with asyncio.timeout(within_s):
+            await self._arrived.wait()
+        self._arrived.clear()
+
+    def _receipt(self) -> asyncio.Future[Receipt]:
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._arrived.set()
+        if self.overloaded:
+            self.release(Overloaded("told to be"))
+        elif not self._hold:
+            self.release()
+        return future
