@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-NO_LABELS: Mapping[str, str] = MappingProxyType({})
+_NO_LABELS: Mapping[str, str] = MappingProxyType({})
+
+
+def no_labels() -> Mapping[str, str]:
+    """The one empty, immutable mapping that stands for "no labels"."""
+    return _NO_LABELS
 
 
 class EventKind(StrEnum):
@@ -59,7 +64,7 @@ class Event:
     """One line for people."""
     description: str = ""
     """The whole text: varbinds, payload or mail body. Untrusted: never markup."""
-    labels: Mapping[str, str] = NO_LABELS
+    labels: Mapping[str, str] = field(default_factory=no_labels)
     """What rules match on: varbinds by name, payload members, mail headers."""
     identity: str = ""
     """Upstream identity of an acknowledged input; a second event with the same one is folded as a retransmission."""
@@ -105,6 +110,6 @@ class Beat:
     sent_ms: int | None = None
     """The payload's own timestamp: used to find replays and skew, never for deadlines."""
     sequence: int | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=no_labels)
     """Everything else the payload said, flattened, for rules."""
     description: str = ""

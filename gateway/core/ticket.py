@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gateway.core.event import NO_LABELS
+from gateway.core.event import no_labels
 from gateway.core.impact import Impact
 
 MARK_PREFIX = "TOC-"
@@ -62,7 +62,7 @@ class TicketDraft:
     occurrences: int = 1
     first_seen_ms: int = 0
     last_seen_ms: int = 0
-    labels: Mapping[str, str] = NO_LABELS
+    labels: Mapping[str, str] = field(default_factory=no_labels)
     team: str = ""
     """The team that should own it; each sink maps it to an owner, assignee or component by configuration."""
     runbook: str = ""
