@@ -44,6 +44,31 @@ class TicketRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What we know of an incident's ticket in one sink: unique per (incident, sink)."""
+
+    incident: str
+    sink: str
+    ref: TicketRef | None = None
+    """Where it is; None while it is not made yet."""
+    generation: int = 1
+    """2 after a person deleted the first one."""
+    state: TicketState | None = None
+    """As we last wrote it, or as a person left it and we accepted."""
+    impact: Impact | None = None
+    """The impact that its priority stood for when we last wrote or accepted it."""
+    owned: frozenset[TicketField] = frozenset()
+    """What a person took over."""
+    written_ms: int = 0
+    """When our last write was known to have happened: what was seen before says nothing."""
+
+    @property
+    def key(self) -> str:
+        """Our idempotency key for it."""
+        return self.incident if self.generation == 1 else f"{self.incident}-{self.generation}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TicketDraft:
     """How the ticket should look now: a pure function of the incident, never a delta."""
 

@@ -1,0 +1,307 @@
+"""Decide what an input means for an incident.
+
+``decide`` is total: every input meets every state, by the table of `gateway.core.incident`. It is pure: the same
+incident, input, time and id always give the same decision.
+"""
+
+from collections.abc import Callable, Mapping
+
+from gateway.core.decision import Command, Decision, Due, Heard, Input, Rank, Seen, Verb
+from gateway.core.event import EventKind
+from gateway.core.impact import Impact, graver
+from gateway.core.incident import TABLE, Incident, Move, State, Trigger, due_of, impact_by_age
+from gateway.core.making import Making
+from gateway.core.person import decide_seen
+from gateway.core.reason import Muted, Reason
+from gateway.core.text import one_line, span, utc
+
+RECURRENCES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
+"""Numbers of occurrences that are worth a comment."""
+LONGEST_COMMENT = 8_000
+_MUTED_UNTIL_CLEAR = frozenset({Muted.HUMAN_CLOSED})
+_MUTED_ACROSS = frozenset({Muted.WONT_FIX})
+"""Marks that a new incident inherits from the one before it."""
+
+
+def decide(incident: Incident | None, what: Input, *, now_ms: int, new_id: str = "") -> Decision:
+    """What ``what`` means for ``incident``.
+
+    Args:
+        incident: the latest one with the fingerprint concerned; None if there has been none.
+        what: the input.
+        now_ms: the time, epoch milliseconds.
+        new_id: the id for a new incident, should one begin; needed for events only.
+    """
+    match what:
+        case Heard():
+            return _heard(incident, what, now_ms=now_ms, new_id=new_id)
+        case Due():
+            return _due(incident, now_ms=now_ms)
+        case Seen():
+            return decide_seen(incident, what, now_ms=now_ms)
+        case Command():
+            return _command(incident, what, now_ms=now_ms)
+
+
+# --- events ----------------------------------------------------------------------------------------
+
+
+def _heard(incident: Incident | None, heard: Heard, *, now_ms: int, new_id: str) -> Decision:
+    if heard.verdict.drop:
+        return Decision(reason=Reason.DROPPED, incident=incident)
+    if heard.follow_up and incident is not None and incident.state is not State.CLOSED:
+        return _follow_up(incident, heard, now_ms=now_ms)
+    match heard.verdict.kind:
+        case EventKind.NOTE:
+            return _note(incident, heard, now_ms=now_ms)
+        case EventKind.CLEAR:
+            return _cleared(incident, heard, now_ms=now_ms)
+        case EventKind.RAISE:
+            return _raised(incident, heard, now_ms=now_ms, new_id=new_id)
+
+
+def _raised(incident: Incident | None, heard: Heard, *, now_ms: int, new_id: str) -> Decision:
+    move = TABLE[incident.state if incident else None, Trigger.RAISE]
+    if incident is None or move is Move.BEGIN_LINKED:
+        return _begin(heard, previous=incident, now_ms=now_ms, new_id=new_id)
+    return _HEARD[move](Making(incident, now_ms=now_ms), heard)
+
+
+def _cleared(incident: Incident | None, heard: Heard, *, now_ms: int) -> Decision:
+    move = TABLE[incident.state if incident else None, Trigger.CLEAR]
+    if incident is None or move is Move.IGNORE:
+        return Decision(reason=Reason.UNMATCHED_CLEAR, incident=incident)
+    if heard.last_ms < incident.raised_ms:
+        return Decision(reason=Reason.STALE_CLEAR, incident=incident)
+    return _HEARD[move](Making(incident, now_ms=now_ms), heard)
+
+
+def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str) -> Decision:
+    verdict, event = heard.verdict, heard.event
+    held = verdict.hold_ms > 0
+    incident = Incident(
+        id=new_id,
+        fingerprint=verdict.fingerprint,
+        condition=verdict.condition,
+        source=verdict.source,
+        object=verdict.object,
+        state=State.PENDING if held else State.OPEN,
+        impact=verdict.impact,
+        severity=verdict.severity,
+        summary=one_line(verdict.summary),
+        description=event.description,
+        labels=event.labels,
+        rule=verdict.rule,
+        runbook=verdict.runbook,
+        team=verdict.team,
+        sinks=verdict.sinks,
+        requester=event.requester,
+        occurrences=heard.count,
+        first_seen_ms=heard.first_ms,
+        last_seen_ms=heard.last_ms,
+        raised_ms=heard.last_ms,
+        opened_ms=None if held else now_ms,
+        hold_ms=verdict.hold_ms,
+        clear_hold_ms=verdict.clear_hold_ms,
+        reopen_within_ms=verdict.reopen_within_ms,
+        impact_after=verdict.impact_after,
+        muted=previous.muted & _MUTED_ACROSS if previous else frozenset(),
+        previous=previous.id if previous else "",
+    )
+    making = Making(incident, now_ms=now_ms, began=True)
+    reason = Reason.HELD if held else Reason.RAISED_AGAIN if previous else Reason.FIRST_RAISED
+    wait = f"; held for {span(verdict.hold_ms)}" if held else ""
+    before = f", after {previous.id}" if previous else ""
+    making.note(reason, f"raised by rule {verdict.rule} as {verdict.impact.short}{wait}{before}")
+    if not held:
+        making.sync(Rank.CREATE, reason)
+    making.attach(event.attachments)
+    return making.decision(reason, known_as=(f"incident:{new_id}", *event.known_as), attachments=event.attachments)
+
+
+def _count(making: Making, heard: Heard) -> Decision:
+    reason = _add_occurrences(making, heard)
+    _raise_impact(making, heard.verdict.impact, f"rule {heard.verdict.rule}")
+    return making.decision(reason)
+
+
+def _add_occurrences(making: Making, heard: Heard) -> Reason:
+    before = making.incident.occurrences
+    after = before + heard.count
+    making.change(
+        occurrences=after,
+        last_seen_ms=max(making.incident.last_seen_ms, heard.last_ms),
+        raised_ms=max(making.incident.raised_ms, heard.last_ms),
+    )
+    reached = [number for number in RECURRENCES if before < number <= after]
+    if not reached or making.incident.state is State.PENDING:
+        return Reason.REPEATED
+    text = f"Seen {reached[-1]} times since {utc(making.incident.first_seen_ms)}, last at {utc(heard.last_ms)}."
+    making.note(Reason.RECURRED, text)
+    making.comment(Reason.RECURRED, text)
+    return Reason.RECURRED
+
+
+def _raise_impact(making: Making, impact: Impact, why: str, reason: Reason = Reason.IMPACT_CHANGED) -> None:
+    incident = making.incident
+    if incident.impact_owned or graver(impact, incident.impact) is incident.impact:
+        return
+    making.change(impact=impact, muted=incident.muted - _MUTED_UNTIL_CLEAR)
+    text = f"Impact raised from {incident.impact.short} to {impact.short}: {why}."
+    making.note(reason, text)
+    if incident.state is not State.PENDING:
+        making.sync(Rank.PRIORITY, reason)
+        making.comment(reason, text)
+
+
+def _raise_again(making: Making, heard: Heard) -> Decision:
+    making.change(state=State.OPEN, cleared_ms=None)
+    _add_occurrences(making, heard)
+    making.note(Reason.RAISED_AGAIN, "raised again within the clear hold")
+    _raise_impact(making, heard.verdict.impact, f"rule {heard.verdict.rule}")
+    return making.decision(Reason.RAISED_AGAIN)
+
+
+def _reopen(making: Making, heard: Heard) -> Decision:
+    making.change(state=State.OPEN, cleared_ms=None, resolved_ms=None, opened_ms=making.now_ms)
+    _add_occurrences(making, heard)
+    text = f"Raised again at {utc(heard.last_ms)}: open again."
+    making.note(Reason.REOPENED, text)
+    making.sync(Rank.REOPEN, Reason.REOPENED)
+    making.comment(Reason.REOPENED, text)
+    _raise_impact(making, heard.verdict.impact, f"rule {heard.verdict.rule}")
+    return making.decision(Reason.REOPENED)
+
+
+def _clear(making: Making, heard: Heard) -> Decision:
+    incident = making.incident
+    making.change(cleared_ms=heard.last_ms)
+    if incident.needs_person:
+        making.note(Reason.CLEARED, "cleared; a person reopened the ticket, so a person closes it")
+        return making.decision(Reason.CLEARED)
+    if incident.clear_hold_ms > 0:
+        making.change(state=State.RECOVERING)
+        making.note(Reason.CLEARING, f"cleared; resolved in {span(incident.clear_hold_ms)} unless raised again")
+        return making.decision(Reason.CLEARING)
+    return _resolve(making)
+
+
+def _cancel(making: Making, heard: Heard) -> Decision:
+    making.change(state=State.CLOSED, cleared_ms=heard.last_ms, closed_ms=making.now_ms)
+    making.note(Reason.CLEARED_IN_HOLD, "cleared within its hold; nobody was told")
+    return making.decision(Reason.CLEARED_IN_HOLD)
+
+
+_HEARD: Mapping[Move, Callable[[Making, Heard], Decision]] = {
+    Move.COUNT: _count,
+    Move.RAISE_AGAIN: _raise_again,
+    Move.REOPEN: _reopen,
+    Move.CLEAR: _clear,
+    Move.CANCEL: _cancel,
+}
+
+
+def _note(incident: Incident | None, heard: Heard, *, now_ms: int) -> Decision:
+    if incident is None or incident.state is State.CLOSED:
+        return Decision(reason=Reason.NOTED, incident=incident)
+    making = Making(incident, now_ms=now_ms)
+    text = _what_was_said(heard)
+    making.note(Reason.NOTED, one_line(text, 500))
+    making.comment(Reason.NOTED, text)
+    return making.decision(Reason.NOTED, known_as=heard.event.known_as)
+
+
+def _follow_up(incident: Incident, heard: Heard, *, now_ms: int) -> Decision:
+    """A mail, or another event, that names the incident; a person's wakes a resolved one."""
+    making = Making(incident, now_ms=now_ms)
+    reason = Reason.NOTED
+    if incident.state is State.RESOLVED and heard.event.requester:
+        reason = Reason.REOPENED
+        making.change(state=State.OPEN, cleared_ms=None, resolved_ms=None, opened_ms=now_ms)
+        making.sync(Rank.REOPEN, Reason.REOPENED)
+    text = _what_was_said(heard)
+    making.change(last_seen_ms=max(incident.last_seen_ms, heard.last_ms))
+    making.note(reason, one_line(text, 500))
+    making.comment(reason, text)
+    making.attach(heard.event.attachments)
+    return making.decision(reason, known_as=heard.event.known_as, attachments=heard.event.attachments)
+
+
+def _what_was_said(heard: Heard) -> str:
+    event = heard.event
+    who = event.requester or event.labels.get("from") or event.source
+    text = f"{who} at {utc(heard.last_ms)}: {heard.verdict.summary}\n\n{event.description}".strip()
+    return text if len(text) <= LONGEST_COMMENT else text[: LONGEST_COMMENT - 1] + "…"
+
+
+# --- time ------------------------------------------------------------------------------------------
+
+
+def _due(incident: Incident | None, *, now_ms: int) -> Decision:
+    due_ms = due_of(incident) if incident else None
+    if incident is None or due_ms is None or due_ms > now_ms:
+        return Decision(reason=Reason.UNCHANGED, incident=incident)
+    making = Making(incident, now_ms=now_ms)
+    match TABLE[incident.state, Trigger.DUE]:
+        case Move.OPEN:
+            return _open(making)
+        case Move.AGE:
+            return _age(making)
+        case Move.RESOLVE:
+            return _resolve(making)
+        case Move.CLOSE:
+            return _close(making)
+        case _:
+            return Decision(reason=Reason.UNCHANGED, incident=incident)
+
+
+def _open(making: Making) -> Decision:
+    making.change(state=State.OPEN, opened_ms=making.now_ms)
+    making.note(Reason.HOLD_ENDED, f"still raised after {span(making.incident.hold_ms)}")
+    making.sync(Rank.CREATE, Reason.HOLD_ENDED)
+    return making.decision(Reason.HOLD_ENDED)
+
+
+def _age(making: Making) -> Decision:
+    incident = making.incident
+    age = span(making.now_ms - (incident.opened_ms or incident.first_seen_ms))
+    impact = impact_by_age(incident, now_ms=making.now_ms)
+    _raise_impact(making, impact, f"open for {age}", Reason.IMPACT_AGED)
+    return making.decision(Reason.IMPACT_AGED)
+
+
+def _resolve(making: Making) -> Decision:
+    incident = making.incident
+    text = f"Cleared after {span((incident.cleared_ms or making.now_ms) - incident.first_seen_ms)}, "
+    text += f"{incident.occurrences} occurrence{'s' if incident.occurrences != 1 else ''}."
+    making.change(state=State.RESOLVED, resolved_ms=making.now_ms)
+    making.note(Reason.CLEARED, text)
+    making.sync(Rank.CLOSE, Reason.CLEARED)
+    making.comment(Reason.CLEARED, text)  # before the mute is lifted: who closed it needs no word of the clear
+    making.change(muted=incident.muted - _MUTED_UNTIL_CLEAR)
+    return making.decision(Reason.CLEARED)
+
+
+def _close(making: Making) -> Decision:
+    making.change(state=State.CLOSED, closed_ms=making.now_ms)
+    making.note(Reason.CLOSED, f"quiet for {span(making.incident.reopen_within_ms)}")
+    making.sync(Rank.CLOSE, Reason.CLOSED)
+    return making.decision(Reason.CLOSED)
+
+
+# --- operators -------------------------------------------------------------------------------------
+
+
+def _command(incident: Incident | None, command: Command, *, now_ms: int) -> Decision:
+    if incident is None or incident.state is State.CLOSED:
+        return Decision(reason=Reason.UNCHANGED, incident=incident)
+    making = Making(incident, now_ms=now_ms)
+    if command.verb is Verb.UNMUTE:
+        making.change(muted=frozenset())
+        making.note(Reason.PERSON, f"{command.actor} lifted every mute")
+        making.sync(Rank.CREATE, Reason.PERSON)
+        return making.decision(Reason.PERSON)
+    making.change(state=State.CLOSED, resolved_ms=incident.resolved_ms or now_ms, closed_ms=now_ms)
+    making.note(Reason.PERSON, f"closed by {command.actor}")
+    making.sync(Rank.CLOSE, Reason.PERSON)
+    return making.decision(Reason.PERSON)

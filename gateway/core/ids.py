@@ -1,0 +1,40 @@
+"""Public ids of incidents: 13 characters of Crockford's base 32, ascending, unique without asking anybody.
+
+65 bits: 41 of milliseconds since 2020 (good until 2089) and 24 of chance, which count upwards within a millisecond.
+"""
+
+from collections.abc import Callable
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LENGTH = 13
+_EPOCH_MS = 1_577_836_800_000
+_CHANCE_BITS = 24
+
+
+class IdMaker:
+    """Makes ids that ascend even if the clock stands still or steps back."""
+
+    def __init__(self, chance: Callable[[int], int]) -> None:
+        """Use ``chance(bits)`` (`secrets.randbits`) for a random number of that many bits."""
+        self._chance = chance
+        self._last = 0
+
+    def __call__(self, now_ms: int) -> str:
+        """The next id, at ``now_ms``."""
+        wanted = (max(0, now_ms - _EPOCH_MS) << _CHANCE_BITS) | (self._chance(_CHANCE_BITS) >> 1)
+        self._last = wanted if wanted >> _CHANCE_BITS > self._last >> _CHANCE_BITS else self._last + 1
+        return encode(self._last)
+
+
+def encode(number: int) -> str:
+    """``number`` (65 bits at most) as 13 characters."""
+    letters = []
+    for _ in range(LENGTH):
+        number, digit = divmod(number, 32)
+        letters.append(ALPHABET[digit])
+    return "".join(reversed(letters))
+
+
+def is_id(text: str) -> bool:
+    """Whether ``text`` has the shape of an incident's id."""
+    return len(text) == LENGTH and all(letter in ALPHABET for letter in text)

@@ -1,0 +1,175 @@
+"""The incident, its states and the total table of what moves it.
+
+The table is data: the documentation's diagram is drawn from it, and `gateway.core.decide` has one function per `Move`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from gateway.core.event import no_labels
+from gateway.core.impact import Impact
+from gateway.core.reason import Muted
+
+
+class State(StrEnum):
+    """Where an incident is in its life."""
+
+    PENDING = "pending"
+    """Raised, and held back in case it clears by itself."""
+    OPEN = "open"
+    RECOVERING = "recovering"
+    """Cleared; waits for the clear hold in case it is raised again."""
+    RESOLVED = "resolved"
+    """Over; a raise within ``reopen_within`` opens it again."""
+    CLOSED = "closed"
+    """Over for good; a raise begins a new incident that is linked to this one."""
+
+
+class Trigger(StrEnum):
+    """What can move an incident."""
+
+    RAISE = "raise"
+    CLEAR = "clear"
+    DUE = "due"
+    TICKET_CLOSED = "ticket closed by a person"
+
+
+class Move(StrEnum):
+    """What the table says to do."""
+
+    IGNORE = "ignore"
+    BEGIN = "begin: pending if held, else open"
+    COUNT = "count; impact may rise"
+    CANCEL = "close silently"
+    OPEN = "open, unless muted"
+    CLEAR = "recovering, or resolved without clear hold"
+    AGE = "timers act"
+    POLICY = "by policy"
+    RAISE_AGAIN = "open"
+    RESOLVE = "resolve"
+    REOPEN = "open again"
+    CLOSE = "close"
+    BEGIN_LINKED = "begin a new incident, linked to this one"
+
+
+TABLE: Mapping[tuple[State | None, Trigger], Move] = MappingProxyType(
+    {
+        (None, Trigger.RAISE): Move.BEGIN,
+        (None, Trigger.CLEAR): Move.IGNORE,
+        (None, Trigger.DUE): Move.IGNORE,
+        (None, Trigger.TICKET_CLOSED): Move.IGNORE,
+        (State.PENDING, Trigger.RAISE): Move.COUNT,
+        (State.PENDING, Trigger.CLEAR): Move.CANCEL,
+        (State.PENDING, Trigger.DUE): Move.OPEN,
+        (State.PENDING, Trigger.TICKET_CLOSED): Move.IGNORE,
+        (State.OPEN, Trigger.RAISE): Move.COUNT,
+        (State.OPEN, Trigger.CLEAR): Move.CLEAR,
+        (State.OPEN, Trigger.DUE): Move.AGE,
+        (State.OPEN, Trigger.TICKET_CLOSED): Move.POLICY,
+        (State.RECOVERING, Trigger.RAISE): Move.RAISE_AGAIN,
+        (State.RECOVERING, Trigger.CLEAR): Move.IGNORE,
+        (State.RECOVERING, Trigger.DUE): Move.RESOLVE,
+        (State.RECOVERING, Trigger.TICKET_CLOSED): Move.RESOLVE,
+        (State.RESOLVED, Trigger.RAISE): Move.REOPEN,
+        (State.RESOLVED, Trigger.CLEAR): Move.IGNORE,
+        (State.RESOLVED, Trigger.DUE): Move.CLOSE,
+        (State.RESOLVED, Trigger.TICKET_CLOSED): Move.CLOSE,
+        (State.CLOSED, Trigger.RAISE): Move.BEGIN_LINKED,
+        (State.CLOSED, Trigger.CLEAR): Move.IGNORE,
+        (State.CLOSED, Trigger.DUE): Move.IGNORE,
+        (State.CLOSED, Trigger.TICKET_CLOSED): Move.IGNORE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """One trouble, from first raise to close. Instants are epoch milliseconds."""
+
+    id: str
+    """Public id: 13 characters of Crockford's base 32, ascending with time."""
+    fingerprint: str
+    condition: str
+    source: str
+    state: State
+    impact: Impact
+    first_seen_ms: int
+    last_seen_ms: int
+    raised_ms: int
+    """Event time of the last raise: a clear older than this changes nothing."""
+    object: str = ""
+    severity: str = ""
+    summary: str = ""
+    description: str = ""
+    labels: Mapping[str, str] = field(default_factory=no_labels)
+    rule: str = ""
+    runbook: str = ""
+    team: str = ""
+    sinks: tuple[str, ...] = ()
+    requester: str = ""
+    occurrences: int = 1
+    opened_ms: int | None = None
+    cleared_ms: int | None = None
+    resolved_ms: int | None = None
+    closed_ms: int | None = None
+    hold_ms: int = 0
+    clear_hold_ms: int = 0
+    reopen_within_ms: int = 0
+    impact_after: tuple[tuple[int, Impact], ...] = ()
+    impact_owned: bool = False
+    """A person set the impact: ours no longer overrides it."""
+    needs_person: bool = False
+    """A person reopened the ticket: only a person closes it again."""
+    muted: frozenset[Muted] = frozenset()
+    """Marks for which tickets wait; clears pass."""
+    previous: str = ""
+    """The closed incident with the same fingerprint that came before."""
+    version: int = 1
+    """Grows with each stored change."""
+    due_ms: int | None = None
+    """The earliest of all its deadlines; None if it has none."""
+
+    @property
+    def alive(self) -> bool:
+        """Raised and not over: pending, open or recovering."""
+        return self.state in _ALIVE
+
+    @property
+    def wants_ticket(self) -> bool:
+        """Whether a ticket should be made if there is none."""
+        return self.state in _TICKETED and not self.muted
+
+
+_ALIVE = frozenset({State.PENDING, State.OPEN, State.RECOVERING})
+_TICKETED = frozenset({State.OPEN, State.RECOVERING})
+
+
+def due_of(incident: Incident) -> int | None:
+    """The earliest deadline of ``incident``; None if nothing is due by time alone."""
+    match incident.state:
+        case State.PENDING:
+            return incident.first_seen_ms + incident.hold_ms
+        case State.OPEN:
+            return _next_impact_ms(incident)
+        case State.RECOVERING:
+            return (incident.cleared_ms or 0) + incident.clear_hold_ms
+        case State.RESOLVED:
+            return (incident.resolved_ms or 0) + incident.reopen_within_ms
+        case State.CLOSED:
+            return None
+
+
+def _next_impact_ms(incident: Incident) -> int | None:
+    if incident.impact_owned:
+        return None
+    begun = incident.opened_ms or incident.first_seen_ms
+    return next((begun + age for age, impact in incident.impact_after if impact.rank < incident.impact.rank), None)
+
+
+def impact_by_age(incident: Incident, *, now_ms: int) -> Impact:
+    """The impact that the incident's age gives it at least; its own if none."""
+    begun = incident.opened_ms or incident.first_seen_ms
+    reached = [impact for age, impact in incident.impact_after if now_ms - begun >= age]
+    return min([incident.impact, *reached], key=lambda impact: impact.rank)

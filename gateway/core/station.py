@@ -1,0 +1,134 @@
+"""A station under watch, and the policy it is held to: the values of `gateway.core.heartbeat`."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.core.event import EventKind
+
+STATION_DOWN = "station_down"
+"""Condition: silent for too long, or said so by its last will."""
+STATION_FAULT = "station_fault"
+"""Condition: alive, and says that something is wrong with it."""
+
+NEVER = math.inf
+"""A deadline that never comes."""
+
+
+class StationState(StrEnum):
+    """What the watch thinks of a station."""
+
+    NEW = "new"
+    """Too few beats to judge: its silence is nobody's trouble yet."""
+    UP = "up"
+    LATE = "late"
+    """Overdue; not down until that is confirmed."""
+    DOWN = "down"
+    SLEEPING = "sleeping"
+    """It left on purpose and may come back."""
+    RETIRED = "retired"
+    """Taken out of service by a person."""
+
+
+class IntervalFrom(StrEnum):
+    """Where a station's interval comes from, most trusted first."""
+
+    CONFIGURED = "configured"
+    ANNOUNCED = "announced"
+    LEARNED = "learned"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What stations owe us; stations with the same terms share one policy."""
+
+    interval_s: float | None = None
+    """Configured interval: wins over whatever the station announces or we learn."""
+    default_interval_s: float = 60.0
+    """Until the station announces one, or enough beats were heard to learn it."""
+    grace_s: float | None = None
+    """How late a beat may be; None: `default_grace_s`, or half the interval if that is longer."""
+    default_grace_s: float = 30.0
+    least_interval_s: float = 5.0
+    most_interval_s: float = 86_400.0
+    """Announced and learned intervals are brought into these bounds."""
+    learn_gaps: int = 8
+    """So many gaps between beats must be known before their median counts as the interval."""
+    misses: int = 1
+    """Beats in a row that must be missing before a late station is down."""
+    confirm_s: float = 10.0
+    """Least time between late and down: what silenced a whole site shows itself meanwhile."""
+    will_hold_s: float = 30.0
+    """How long a last will waits for a beat, if the station is known to say when it comes online."""
+    will_hold_intervals: float = 1.2
+    """The same, in intervals, for a station that isn't: only its next beat can show that it is back."""
+    settle_beats: int = 3
+    """A discovered station is `new`, and can't go down, before so many beats."""
+    recovery_beats: int = 2
+    """Beats that bring a station back from down; a birth counts for all but one of them."""
+    must_appear_s: float | None = None
+    """The station is listed: it goes down if it isn't heard within this time, and counts as up from its first beat."""
+
+    def grace(self, interval_s: float) -> float:
+        """Seconds that a beat may be late."""
+        return self.grace_s if self.grace_s is not None else max(self.default_grace_s, 0.5 * interval_s)
+
+    def clamp(self, interval_s: float) -> float:
+        """``interval_s`` brought into the allowed bounds."""
+        return min(max(interval_s, self.least_interval_s), self.most_interval_s)
+
+
+@dataclass(slots=True, kw_only=True)
+class Station:
+    """The watch kept on one station. A value: change nothing in it, take the one that is returned.
+
+    It isn't ``frozen`` because a frozen one takes 2.5 us to build and this one 0.9 us, which a million stations
+    pay 17,000 times a second. Instants ending in ``_s`` are on the *observed clock*: seconds that pass only while the
+    feed is trusted, so that an outage of ours shifts all deadlines at once.
+    """
+
+    station: str
+    site: str = ""
+    state: StationState = StationState.NEW
+    interval_s: float = 60.0
+    interval_from: IntervalFrom = IntervalFrom.DEFAULT
+    grace_s: float = 30.0
+    seen_ms: int = 0
+    """Wall time of the last fresh sign of life, for people; 0 if there was none."""
+    fresh_s: float = 0.0
+    """Observed time of the same."""
+    deadline_s: float = NEVER
+    """When `expired` has something to say."""
+    beats: int = 0
+    """Fresh signs of life so far."""
+    misses: int = 0
+    """Beats missing in a row."""
+    back: int = 0
+    """Beats since it was down; a birth counts for all that are needed but one."""
+    down_since_ms: int = 0
+    fault: str = ""
+    """What the station says is wrong with it; empty while it is well."""
+    born: bool = False
+    """It is known to say when it comes online."""
+    will: bool = False
+    """The broker told its last will, and no beat has come since."""
+    sequence: int | None = None
+    sent_ms: int | None = None
+    """Of the last beat that was accepted; ``sent_ms`` never later than we received it."""
+    doubted: tuple[int, int] | None = None
+    """``(sent_ms, at_ms)`` of the last beat that looked like a replay."""
+    gaps: tuple[int, ...] = ()
+    """Whole seconds between the last beats, oldest first, while the interval must be learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """What the watch has to say about a station: the host makes an event of it."""
+
+    kind: EventKind
+    condition: str
+    """`STATION_DOWN` or `STATION_FAULT`."""
+    summary: str
+    labels: dict[str, str]
+    """``site``, ``interval_s``, ``interval_from``, and ``cause`` (``silence``, ``will``, ``never_appeared``, ``fault``)."""
