@@ -13,6 +13,8 @@ class Dropped(StrEnum):
     UNSUPPORTED = "unsupported"
     UNKNOWN_COMMUNITY = "unknown_community"
     UNKNOWN_USER = "unknown_user"
+    UNKNOWN_ENGINE = "unknown_engine"
+    """An SNMPv3 inform meant for another engine: its sender was told ours, and repeats."""
     AUTH_FAILED = "auth_failed"
     REPLAYED = "replayed"
     """An SNMPv3 message outside its time window, or seen before."""
