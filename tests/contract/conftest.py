@@ -1,12 +1,15 @@
 """The vendors' rule books, and a referee that uses them."""
 
 import os
+import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
 from tests.contract.referee import Referee, Spec
 
@@ -38,3 +41,29 @@ def refereed() -> Iterator[Callable[..., Referee]]:
 
     yield wrap
     assert [foul for referee in made for foul in referee.fouls] == []
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[Any], str]]:
+    """``served(app)``: the base URL of the app on a real loopback socket, served by a thread of its own."""
+    stops: list[Callable[[], None]] = []
+
+    def start(app: Any) -> str:
+        listening = socket.create_server(("127.0.0.1", 0))
+        config = uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_config=None, log_level="critical")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="fake-tracker")
+        thread.start()
+
+        def stop() -> None:
+            server.should_exit = server.force_exit = True
+            thread.join(timeout=10)
+            assert not thread.is_alive()
+            listening.close()
+
+        stops.append(stop)
+        return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+    yield start
+    for stop in stops:
+        stop()
