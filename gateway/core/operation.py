@@ -1,0 +1,128 @@
+"""The outbox: one wish, its attempts, and what to do after each outcome.
+
+Pure: the time and the chance for the jitter are arguments. `gateway.delivery` does what is decided here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from gateway.core.decision import OperationKind, Rank
+from gateway.core.event import no_labels
+from gateway.core.impact import Impact
+from gateway.core.reason import Failed
+
+BACKOFF_BASE_MS = 1_000
+BACKOFF_CAP_MS = 600_000
+RETRY_AFTER_CAP_MS = 3_600_000
+MAX_AGE_MS = 7 * 86_400_000
+MAX_CRASHES = 3
+"""Crashes of the process during one operation after which it is set aside."""
+PATIENCE_MS: Mapping[Impact, int] = {
+    Impact.CRITICAL: 60_000,
+    Impact.HIGH: 300_000,
+    Impact.MEDIUM: 900_000,
+    Impact.LOW: 900_000,
+}
+"""How long a create of unknown outcome is looked for before it is sent again, where the tracker has no unique key."""
+
+
+class OperationState(StrEnum):
+    """Where an operation is; a done one is no longer in the outbox."""
+
+    PENDING = "pending"
+    INFLIGHT = "inflight"
+    """Its intent is on disk and the call may be under way."""
+    UNKNOWN = "unknown"
+    """Sent, and nobody knows how it ended: look before sending again."""
+    DEAD = "dead"
+    """Given up; a person may repeat or drop it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One wish on its way to a tracker."""
+
+    id: int
+    incident: str
+    sink: str
+    kind: OperationKind
+    rank: Rank
+    impact: Impact
+    reason: str
+    created_ms: int
+    next_ms: int
+    body: Mapping[str, str] = field(default_factory=no_labels)
+    state: OperationState = OperationState.PENDING
+    attempts: int = 0
+    crashes: int = 0
+    sent_ms: int | None = None
+    """When it was first sent: a search after an unknown outcome looks from here."""
+    unknown_ms: int | None = None
+    """When its outcome became unknown."""
+    looks: int = 0
+    """How often we looked for it since."""
+    error: str = ""
+
+
+def failed(
+    operation: Operation, reason: Failed, error: str, *, now_ms: int, after_ms: int | None, chance: float
+) -> Operation:
+    """The operation after a failure that surely changed nothing: again later, or dead if it has grown too old."""
+    if now_ms - operation.created_ms > MAX_AGE_MS:
+        return dead(operation, f"given up after {operation.attempts} attempts: {error}")
+    wait = backoff_ms(operation.attempts, chance=chance) if after_ms is None else min(after_ms, RETRY_AFTER_CAP_MS)
+    return replace(
+        operation, state=OperationState.PENDING, next_ms=now_ms + wait, error=f"{reason}: {error}", unknown_ms=None
+    )
+
+
+def unknown(operation: Operation, error: str, *, now_ms: int, lags_s: tuple[float, ...]) -> Operation:
+    """The operation after a call whose outcome nobody knows: look for it after the sink's search lag."""
+    return replace(
+        operation,
+        state=OperationState.UNKNOWN,
+        unknown_ms=now_ms,
+        looks=0,
+        next_ms=now_ms + round(1000 * lags_s[0]),
+        error=f"{Failed.UNKNOWN_OUTCOME}: {error}",
+    )
+
+
+def not_found(
+    operation: Operation, *, impact: Impact, now_ms: int, unique_key: bool, lags_s: tuple[float, ...]
+) -> Operation:
+    """The operation after a search that found nothing: look again, or send again when patience has ended."""
+    since = operation.unknown_ms if operation.unknown_ms is not None else now_ms
+    looks = operation.looks + 1
+    if unique_key or now_ms - since >= PATIENCE_MS[impact]:
+        return replace(operation, state=OperationState.PENDING, unknown_ms=None, looks=0, next_ms=now_ms)
+    lag = lags_s[min(looks, len(lags_s) - 1)]
+    at = since + min(round(1000 * lag), PATIENCE_MS[impact]) if looks < len(lags_s) else now_ms + round(1000 * lag)
+    return replace(operation, looks=looks, next_ms=max(at, now_ms + 1000))
+
+
+def dead(operation: Operation, error: str) -> Operation:
+    """The operation, set aside for a person."""
+    return replace(operation, state=OperationState.DEAD, error=error)
+
+
+def crashed(operation: Operation, *, now_ms: int) -> Operation:
+    """The operation that was in flight when the process died: its outcome is unknown; a third time it is poison."""
+    crashes = operation.crashes + 1
+    if crashes >= MAX_CRASHES:
+        return replace(dead(operation, f"in flight at {crashes} crashes of the process"), crashes=crashes)
+    return replace(
+        operation,
+        state=OperationState.UNKNOWN,
+        crashes=crashes,
+        unknown_ms=now_ms if operation.unknown_ms is None else operation.unknown_ms,
+        next_ms=now_ms,
+        error=f"{Failed.UNKNOWN_OUTCOME}: the process stopped during the call",
+    )
+
+
+def backoff_ms(attempts: int, *, chance: float) -> int:
+    """Full jitter: ``chance`` (0..1) of a span that doubles with each attempt, at least a tenth of it."""
+    longest = min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** min(attempts, 20))
+    return round(longest * max(0.1, chance))

@@ -1,0 +1,195 @@
+"""The store's interface: what engine, delivery, observation and faces may ask of it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from gateway.core.decision import Decision, Entry
+from gateway.core.event import Attachment, Reference
+from gateway.core.incident import Incident, State
+from gateway.core.operation import Operation, OperationState
+from gateway.core.station import Station
+from gateway.core.ticket import Ticket
+
+T = TypeVar("T")
+
+
+class StoreError(Exception):
+    """The disk refused; nothing of the unit of work is stored. The text is one sentence for people."""
+
+
+class Transaction(Protocol):
+    """What a unit of work can do; valid only while it runs, on the writer's thread."""
+
+    # incidents
+    def latest(self, fingerprint: str) -> Incident | None:
+        """The newest incident with this fingerprint: the open one, else the last closed one."""
+        ...
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """The incident with this id."""
+        ...
+
+    def resolve(self, reference: Reference) -> str | None:
+        """The id of the newest incident for which the reference holds."""
+        ...
+
+    def write(self, decision: Decision, *, now_ms: int) -> None:
+        """Store all that a decision changed: incident, timeline, operations, tickets, thread keys, attachments."""
+        ...
+
+    def add_entry(self, incident_id: str, entry: Entry) -> None:
+        """Add a line to an incident's timeline."""
+        ...
+
+    def due(self, *, now_ms: int, limit: int) -> list[Incident]:
+        """Incidents whose deadline has come, the most overdue first."""
+        ...
+
+    def next_due_ms(self) -> int | None:
+        """The earliest deadline of all; None if there is none."""
+        ...
+
+    def shift_deadlines(self, by_ms: int) -> None:
+        """Move every stored instant that a timer acts on, after a step of the wall clock."""
+        ...
+
+    # inputs
+    def upstream(self, identity: str) -> str | None:
+        """The incident that an acknowledged input with this identity went to (may be empty); None if it is new."""
+        ...
+
+    def remember_upstream(self, identity: str, incident_id: str, *, at_ms: int) -> None:
+        """Remember an acknowledged input, to fold its retransmissions."""
+        ...
+
+    def count_unknown(self, condition: str, *, count: int, at_ms: int, sample: str) -> None:
+        """Catalogue a condition that no rule knows."""
+        ...
+
+    def quarantine(self, raw: bytes, *, reason: str, source: str, at_ms: int) -> None:
+        """Keep what could not be parsed."""
+        ...
+
+    # tickets and operations
+    def ticket(self, incident_id: str, sink: str) -> Ticket:
+        """The ticket's row; one without a ref if there is none yet."""
+        ...
+
+    def save_ticket(self, ticket: Ticket) -> None:
+        """Store the ticket's row."""
+        ...
+
+    def claim(self, sink: str, *, now_ms: int, limit: int) -> list[Operation]:
+        """Take operations that are ready, most pressing first, and commit the intent: they are in flight now."""
+        ...
+
+    def next_operation_ms(self, sink: str) -> int | None:
+        """When the next operation of this sink is ready."""
+        ...
+
+    def settle(self, operation: Operation | None, *, claimed: Operation) -> bool:
+        """Replace the claimed operation by ``operation``, or remove it (done); False: it was no longer ours."""
+        ...
+
+    def recover_operations(self, *, now_ms: int) -> int:
+        """After a start: what was in flight has an unknown outcome now; how many there were."""
+        ...
+
+    def requeue(self, operation_id: int, *, now_ms: int) -> bool:
+        """Repeat a dead operation; False if there is no dead one with this id."""
+        ...
+
+    def drop(self, operation_id: int) -> bool:
+        """Remove a dead operation; False if there is no dead one with this id."""
+        ...
+
+    def busy(self, incident_id: str, sink: str) -> bool:
+        """Whether an operation for this ticket still waits or is under way."""
+        ...
+
+    def observable(self, sink: str, *, closed_after_ms: int) -> list[Ticket]:
+        """Tickets worth looking at: those of incidents not closed, or closed after that instant."""
+        ...
+
+    def attachment(self, incident_id: str, sha256: str) -> Attachment | None:
+        """A stored file."""
+        ...
+
+    # stations, memory, retention
+    def stations(self) -> list[Station]:
+        """Every known station."""
+        ...
+
+    def save_stations(self, stations: Iterable[Station]) -> None:
+        """Store the state of these stations."""
+        ...
+
+    def get(self, key: str) -> bytes | None:
+        """A value of the durable memory."""
+        ...
+
+    def put(self, key: str, value: bytes) -> None:
+        """Set a value of the durable memory."""
+        ...
+
+    def prune(self, *, closed_before_ms: int, upstream_before_ms: int, quarantined_before_ms: int, limit: int) -> int:
+        """Remove at most ``limit`` rows of each kind that are older; open incidents stay. How many went."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of a list."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+    """Cursor of the next page; None at the end."""
+
+
+class Reader(Protocol):
+    """Reading for faces: sees what is committed, and never keeps the writer waiting."""
+
+    async def incidents(
+        self, *, states: Sequence[State] = (), source: str = "", cursor: str = "", limit: int = 100
+    ) -> Page:
+        """Incidents, newest first, with their tickets."""
+        ...
+
+    async def incident(self, incident_id: str) -> dict[str, Any] | None:
+        """One incident with tickets and timeline."""
+        ...
+
+    async def stations(self, *, cursor: str = "", limit: int = 100) -> Page:
+        """Stations by name."""
+        ...
+
+    async def tickets(self, *, cursor: str = "", limit: int = 100) -> Page:
+        """Tickets, newest incident first."""
+        ...
+
+    async def operations(self, *, states: Sequence[OperationState] = (), cursor: str = "", limit: int = 100) -> Page:
+        """The outbox, oldest first."""
+        ...
+
+    async def unknown(self, *, cursor: str = "", limit: int = 100) -> Page:
+        """The catalogue of conditions that no rule knows."""
+        ...
+
+    async def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Gauges for metrics: incidents by state, open ones by impact, operations by sink and state, stations."""
+        ...
+
+
+class Store(Protocol):
+    """A store, open."""
+
+    reader: Reader
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` on the writer's thread and return its result when it is on disk.
+
+        Raises:
+            StoreError: the disk refused; nothing of ``work`` is stored.
+        """
+        ...

@@ -1,0 +1,30 @@
+"""Bring a database file to this program's version: numbered SQL files, each applied once, whole or not at all."""
+
+import sqlite3
+from importlib import resources
+
+from gateway.store.api import StoreError
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Apply what is missing; ``PRAGMA user_version`` counts what was applied.
+
+    Raises:
+        StoreError: the file was written by a newer version.
+    """
+    scripts = sorted(
+        (
+            item
+            for item in resources.files("gateway.store").joinpath("migrations").iterdir()
+            if item.name.endswith(".sql")
+        ),
+        key=lambda item: item.name,
+    )
+    have = connection.execute("PRAGMA user_version").fetchone()[0]
+    if have > len(scripts):
+        raise StoreError(
+            f"the store has schema version {have} and this program knows {len(scripts)}: install the newer Tocsin again"
+        )
+    for number, script in enumerate(scripts[have:], start=have + 1):
+        text = script.read_text(encoding="utf-8")
+        connection.executescript(f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;")

@@ -1,0 +1,153 @@
+"""Between values of the core and rows: the columns are searched or constrained, ``body`` is the rest as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from gateway.core.decision import OperationKind, Rank
+from gateway.core.impact import Impact
+from gateway.core.incident import Incident, State
+from gateway.core.operation import Operation, OperationState
+from gateway.core.reason import Muted
+from gateway.core.station import IntervalFrom, Station, StationState
+from gateway.core.ticket import Ticket, TicketField, TicketRef, TicketState
+
+IMPACTS = tuple(Impact)
+"""Impact by rank, from 1."""
+
+INCIDENT_COLUMNS = (
+    "id, fingerprint, state, impact, source, condition, object, occurrences, first_seen_ms, last_seen_ms, "
+    "due_ms, closed_ms, version, body"
+)
+_IN_COLUMNS = frozenset(INCIDENT_COLUMNS.split(", ")) - {"body"}
+_IN_BODY = tuple(item.name for item in fields(Incident) if item.name not in _IN_COLUMNS)
+
+
+def incident_row(incident: Incident) -> tuple[Any, ...]:
+    """The row in the order of `INCIDENT_COLUMNS`."""
+    body = {name: getattr(incident, name) for name in _IN_BODY}
+    body["labels"] = dict(incident.labels)
+    body["muted"] = sorted(incident.muted)
+    return (
+        incident.id,
+        incident.fingerprint,
+        incident.state,
+        incident.impact.rank,
+        incident.source,
+        incident.condition,
+        incident.object,
+        incident.occurrences,
+        incident.first_seen_ms,
+        incident.last_seen_ms,
+        incident.due_ms,
+        incident.closed_ms,
+        incident.version,
+        dump(body),
+    )
+
+
+def incident_of(row: tuple[Any, ...]) -> Incident:
+    """The incident in a row of `INCIDENT_COLUMNS`."""
+    (ident, mark, state, impact, source, condition, obj, count, first_ms, last_ms, due_ms, closed_ms, version, body) = (
+        row
+    )
+    rest: dict[str, Any] = json.loads(body)
+    rest["sinks"] = tuple(rest["sinks"])
+    rest["muted"] = frozenset(Muted(mute) for mute in rest["muted"])
+    rest["impact_after"] = tuple((age, Impact(word)) for age, word in rest["impact_after"])
+    return Incident(
+        id=ident,
+        fingerprint=mark,
+        state=State(state),
+        impact=IMPACTS[impact - 1],
+        source=source,
+        condition=condition,
+        object=obj,
+        occurrences=count,
+        first_seen_ms=first_ms,
+        last_seen_ms=last_ms,
+        due_ms=due_ms,
+        closed_ms=closed_ms,
+        version=version,
+        **rest,
+    )
+
+
+TICKET_COLUMNS = "incident, sink, generation, ref, url, name, state, impact, owned, written_ms"
+
+
+def ticket_row(ticket: Ticket) -> tuple[Any, ...]:
+    """The row in the order of `TICKET_COLUMNS`."""
+    ref = ticket.ref
+    return (
+        ticket.incident,
+        ticket.sink,
+        ticket.generation,
+        ref.id if ref else None,
+        ref.url if ref else "",
+        ref.name if ref else "",
+        ticket.state,
+        ticket.impact,
+        ",".join(sorted(ticket.owned)),
+        ticket.written_ms,
+    )
+
+
+def ticket_of(row: tuple[Any, ...]) -> Ticket:
+    """The ticket in a row of `TICKET_COLUMNS`."""
+    incident, sink, generation, ref, url, name, state, impact, owned, written_ms = row
+    return Ticket(
+        incident=incident,
+        sink=sink,
+        generation=generation,
+        ref=TicketRef(id=ref, url=url, name=name) if ref is not None else None,
+        state=TicketState(state) if state else None,
+        impact=Impact(impact) if impact else None,
+        owned=frozenset(TicketField(word) for word in owned.split(",") if word),
+        written_ms=written_ms,
+    )
+
+
+OPERATION_COLUMNS = (
+    "id, incident, sink, kind, rank, impact, reason, body, state, attempts, crashes, looks, created_ms, next_ms, "
+    "sent_ms, unknown_ms, error"
+)
+
+
+def operation_of(row: tuple[Any, ...]) -> Operation:
+    """The operation in a row of `OPERATION_COLUMNS`."""
+    named = dict(zip(OPERATION_COLUMNS.split(", "), row, strict=True))
+    named["kind"] = OperationKind(named["kind"])
+    named["rank"] = Rank(named["rank"])
+    named["impact"] = IMPACTS[named["impact"] - 1]
+    named["state"] = OperationState(named["state"])
+    named["body"] = json.loads(named["body"])
+    return Operation(**named)
+
+
+_STATION_COLUMNS = ("station", "site", "state", "seen_ms")
+_FLEETING = ("deadline_s", "counted_s")
+"""On the observed clock, which begins anew with each process: `gateway.core.heartbeat.resumed` sets them."""
+_STATION_BODY = tuple(item.name for item in fields(Station) if item.name not in (*_STATION_COLUMNS, *_FLEETING))
+
+
+def station_row(station: Station) -> tuple[Any, ...]:
+    """Name, site, state, seen_ms, body."""
+    body = {name: getattr(station, name) for name in _STATION_BODY}
+    return (station.station, station.site, station.state, station.seen_ms, dump(body))
+
+
+def station_of(row: tuple[Any, ...]) -> Station:
+    """The station in a row of `station_row`."""
+    name, site, state, seen_ms, body = row
+    rest: dict[str, Any] = json.loads(body)
+    rest["interval_from"] = IntervalFrom(rest["interval_from"])
+    rest["gaps"] = tuple(rest["gaps"])
+    rest["doubted"] = tuple(rest["doubted"]) if rest["doubted"] else None
+    return Station(station=name, site=site, state=StationState(state), seen_ms=seen_ms, **rest)
+
+
+def dump(value: Mapping[str, Any]) -> str:
+    """Compact JSON, safe for any text (lone surrogates are escaped)."""
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,170 @@
+"""SQLite: one file, one writer thread, group commit.
+
+Works that arrive while a commit runs are committed together by the next one, so a commit's cost is shared by all that
+wait. `synchronous=FULL`: what a finished future promised survives a power cut, not only a kill.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gateway.store.api import StoreError, Transaction
+from gateway.store.migrate import migrate
+from gateway.store.queries import SqliteReader
+from gateway.store.transaction import SqliteTransaction
+
+T = TypeVar("T")
+
+FILE_NAME = "tocsin.db"
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "busy_timeout = 5000",
+    "wal_autocheckpoint = 4000",
+    "journal_size_limit = 67108864",
+    "cache_size = -65536",
+    "temp_store = MEMORY",
+)
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[Transaction], Any]
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+
+
+class SqliteStore:
+    """Implements `gateway.store.api.Store`."""
+
+    def __init__(self, connection: sqlite3.Connection, reader: SqliteReader, loop: asyncio.AbstractEventLoop) -> None:
+        self.reader = reader
+        self._db = connection
+        self._transaction = SqliteTransaction(connection)
+        self._loop = loop
+        self._jobs: list[_Job] = []
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._write_until_closed, name="store-writer", daemon=True)
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` on the writer's thread; returns its result when it is on disk.
+
+        Raises:
+            StoreError: the disk refused; nothing of ``work`` is stored.
+        """
+        future: asyncio.Future[T] = self._loop.create_future()
+        with self._wake:
+            if self._closing:
+                raise StoreError("the store is closed")
+            self._jobs.append(_Job(work, future))
+            self._wake.notify()
+        return await asyncio.shield(future)
+
+    def start(self) -> None:
+        """Start the writer's thread."""
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Finish what waits, then close the file."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        self._db.close()
+
+    # --- the writer's thread ---------------------------------------------------------------------
+
+    def _write_until_closed(self) -> None:
+        while True:
+            with self._wake:
+                while not self._jobs and not self._closing:
+                    self._wake.wait()
+                jobs, self._jobs = self._jobs, []
+                if not jobs:
+                    return
+            self._commit(jobs)
+            self._loop.call_soon_threadsafe(_release, jobs)
+
+    def _commit(self, jobs: list[_Job]) -> None:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                self._run_one(job, alone=len(jobs) == 1)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            refused = StoreError(f"the store refused to write: {error}")
+            for job in jobs:
+                job.error = job.error or refused
+
+    def _run_one(self, job: _Job, *, alone: bool) -> None:
+        """Run one work; if it fails, undo it alone, so that a poisoned work spoils no other."""
+        if not alone:
+            self._db.execute("SAVEPOINT work")
+        try:
+            job.result = job.work(self._transaction)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked for the work
+            job.error = StoreError(str(error)) if isinstance(error, sqlite3.Error) else error
+            self._db.execute("ROLLBACK" if alone else "ROLLBACK TO work")
+            if alone:
+                self._db.execute("BEGIN IMMEDIATE")
+        if not alone:
+            self._db.execute("RELEASE work")
+
+
+def _release(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.future.done():
+            continue
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.result)
+
+
+@contextlib.asynccontextmanager
+async def open_sqlite(state_dir: Path) -> AsyncIterator[SqliteStore]:
+    """Open (and, the first time, make) the store in ``state_dir``.
+
+    Raises:
+        StoreError: the folder is not writable, or the file is damaged or of a newer version; one sentence.
+    """
+    loop = asyncio.get_running_loop()
+    connection = await loop.run_in_executor(None, _connect, state_dir)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader") as pool:
+        reader = SqliteReader(state_dir / FILE_NAME, pool)
+        store = SqliteStore(connection, reader, loop)
+        store.start()
+        try:
+            yield store
+        finally:
+            await store.close()
+            await reader.close()
+
+
+def _connect(state_dir: Path) -> sqlite3.Connection:
+    path = state_dir / FILE_NAME
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if damage != "ok":
+            raise StoreError(f"{path} is damaged ({damage}): restore a backup, or move it away to begin anew")
+        migrate(connection)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(
+            f"cannot open the store {path}: {error}; check that the folder exists and is writable"
+        ) from None
+    return connection
