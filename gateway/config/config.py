@@ -1,0 +1,118 @@
+"""A whole configuration, checked: what `load` gives and the daemon is built from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from gateway.config.models import (
+    DaemonConfig,
+    DefaultsConfig,
+    EngineConfig,
+    HttpConfig,
+    RetentionConfig,
+    SourceConfig,
+    StationConfig,
+    StationsConfig,
+    TicketsConfig,
+)
+from gateway.core.rules import Rule, Rulebook, Setting
+from gateway.plugin import CollectorPlugin, PluginConfig, Secret, SinkPlugin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectorInstance:
+    """One ``[collectors.NAME]``."""
+
+    name: str
+    plugin: CollectorPlugin
+    config: PluginConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkInstance:
+    """One ``[sinks.NAME]``."""
+
+    name: str
+    plugin: SinkPlugin
+    config: PluginConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A configuration without mistakes."""
+
+    path: Path
+    """The file it came from; the shipped one for the quick start."""
+    files: tuple[Path, ...]
+    """Every file that was read: the configuration, what it includes, rule packs."""
+    daemon: DaemonConfig
+    http: HttpConfig
+    engine: EngineConfig
+    retention: RetentionConfig
+    tickets: TicketsConfig
+    defaults: DefaultsConfig
+    stations: StationsConfig
+    station: tuple[StationConfig, ...]
+    source: tuple[SourceConfig, ...]
+    collectors: Mapping[str, CollectorInstance]
+    """Enabled collectors by instance name."""
+    sinks: Mapping[str, SinkInstance]
+    """Enabled sinks by instance name."""
+    rules: tuple[Rule, ...]
+    """In order of precedence: the configuration's own, those of included files, those of rule packs."""
+
+    @property
+    def default_sinks(self) -> tuple[str, ...]:
+        """The sinks of incidents whose rule names none."""
+        chosen = self.tickets.default_sinks
+        return tuple(self.sinks) if chosen is None else self._enabled(chosen)
+
+    @property
+    def default_setting(self) -> Setting:
+        """What holds where no rule says otherwise."""
+        return Setting(
+            impact=self.defaults.impact,
+            team=self.defaults.team,
+            sinks=self.default_sinks,
+            hold_ms=int(self.defaults.hold),
+            clear_hold_ms=int(self.defaults.clear_hold),
+            reopen_within_ms=int(self.defaults.reopen_within),
+        )
+
+    def rulebook(self) -> Rulebook:
+        """The rules, compiled; sinks that are disabled are left out of what they set."""
+        return Rulebook(
+            [self._reaching_enabled(rule) for rule in self.rules],
+            defaults=self.default_setting,
+            types={name: instance.plugin.name for name, instance in self.collectors.items()},
+        )
+
+    def secrets(self) -> frozenset[str]:
+        """The values of all secrets, so that logs can leave them out."""
+        models: list[BaseModel] = [self.http]
+        models += [instance.config for instance in self.collectors.values()]
+        models += [instance.config for instance in self.sinks.values()]
+        return frozenset(secret.reveal() for model in models for secret in _secrets(model))
+
+    def _enabled(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in names if name in self.sinks)
+
+    def _reaching_enabled(self, rule: Rule) -> Rule:
+        sinks = rule.setting.sinks
+        return rule if sinks is None else replace(rule, setting=replace(rule.setting, sinks=self._enabled(sinks)))
+
+
+def _secrets(value: object) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _secrets(item)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from _secrets(item)

@@ -1,0 +1,138 @@
+"""What is wrong only when seen together: names that nothing bears, names borne twice, two listeners on one port."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from gateway.config.locate import Path
+from gateway.config.mistakes import Mistake, Source, did_you_mean, key_text
+from gateway.config.models import TicketsConfig
+from gateway.config.rules import RuleConfig
+from gateway.config.types import Endpoint
+from gateway.plugin import CollectorPlugin, PluginConfig, SinkPlugin
+from gateway.plugins import Plugins
+
+P = TypeVar("P", CollectorPlugin, SinkPlugin)
+ANY = ("0.0.0.0", "::")  # noqa: S104 compared with, not bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance(Generic[P]):
+    """A ``[collectors.NAME]`` or ``[sinks.NAME]``; without ``config`` if that has mistakes of its own."""
+
+    name: str
+    plugin: P
+    config: PluginConfig | None
+    enabled: bool
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A valid ``[[rule]]``, ``[[station]]`` or ``[[source]]``, and where it stands."""
+
+    value: PluginConfig
+    source: Source
+    path: Path
+    key: str
+    """How sentences name it: ``rule "link_down"``."""
+
+    @property
+    def line(self) -> int:
+        """Where it begins."""
+        return self.source.lines.get(self.path, 0)
+
+    def mistake(self, field: str, text: str) -> Mistake:
+        """A mistake in one of its fields."""
+        return named(self.source.mistake((*self.path, field), text), self.path, self.key)
+
+
+def named(mistake: Mistake, path: Path, key: str) -> Mistake:
+    """The mistake with ``rule[3].match`` told as ``rule "link_down": match``; unchanged without ``key``."""
+    if not key:
+        return mistake
+    field = mistake.key.removeprefix(key_text(path)).removeprefix(".")
+    return replace(mistake, key=f"{key}: {field}" if field else key)
+
+
+def mistakes(
+    *,
+    main: Source,
+    tickets: TicketsConfig,
+    collectors: Sequence[Instance[CollectorPlugin]],
+    names: Mapping[str, Collection[str]],
+    entries: Mapping[str, Sequence[Entry]],
+    plugins: Plugins,
+) -> Iterator[Mistake]:
+    """All that does not fit together.
+
+    Args:
+        main: the configuration file itself.
+        tickets: its section.
+        collectors: those whose plugin is known.
+        names: what the file calls its ``collectors`` and ``sinks``, right or wrong.
+        entries: all that is valid, by kind.
+        plugins: what is installed.
+    """
+    for index, name in enumerate(tickets.default_sinks or ()):
+        if name not in names["sinks"]:
+            yield main.mistake(("tickets", "default_sinks", index), _no_sink(name, names["sinks"]))
+    for entry in entries["rule"]:
+        yield from _rule(entry, names["sinks"], {*names["collectors"], *plugins.collectors})
+    for found in entries.values():
+        yield from _twice(found)
+    yield from _ports(main, collectors)
+
+
+def _no_sink(name: str, known: Collection[str]) -> str:
+    if not known:
+        return f'there is no sink "{name}"; add [sinks.{name}]'
+    return f'there is no sink "{name}"; {did_you_mean(name, known)}'
+
+
+def _rule(entry: Entry, sinks: Collection[str], collectors: Collection[str]) -> Iterator[Mistake]:
+    rule = entry.value
+    if not isinstance(rule, RuleConfig):
+        return
+    for name in rule.sinks or ():
+        if name not in sinks:
+            yield entry.mistake("sinks", _no_sink(name, sinks))
+    if rule.collector and rule.collector not in collectors:
+        yield entry.mistake(
+            "collector", f'there is no collector "{rule.collector}"; {did_you_mean(rule.collector, collectors)}'
+        )
+    if rule.drop and rule.proceed:
+        yield entry.mistake("continue", "a rule that drops ends the search; remove continue or drop")
+
+
+def _twice(entries: Sequence[Entry]) -> Iterator[Mistake]:
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        name = str(getattr(entry.value, "name", ""))
+        earlier = first.setdefault(name, entry)
+        if earlier is not entry:
+            place = f"{earlier.source.name}:{earlier.line}"
+            yield entry.mistake("name", f"the name is taken by {place}; choose another")
+
+
+def _ports(main: Source, collectors: Sequence[Instance[CollectorPlugin]]) -> Iterator[Mistake]:
+    """Two enabled collectors of one type that would listen on one port."""
+    taken: list[tuple[Instance[CollectorPlugin], Endpoint]] = []
+    for collector in collectors:
+        for endpoint in _endpoints(collector):
+            for other, its in taken:
+                meets = endpoint.host == its.host or endpoint.host in ANY or its.host in ANY
+                if other.plugin is collector.plugin and endpoint.port == its.port and endpoint.port and meets:
+                    text = f"{endpoint} is taken by collectors.{other.name}; choose another port"
+                    yield main.mistake((*collector.path, "listen"), text)
+            taken.append((collector, endpoint))
+
+
+def _endpoints(collector: Instance[CollectorPlugin]) -> Iterator[Endpoint]:
+    """What the collector's option ``listen`` says, if it has one in the usual form."""
+    listen = getattr(collector.config, "listen", ()) if collector.enabled else ()
+    for item in [listen] if isinstance(listen, str) else listen if isinstance(listen, list | tuple) else ():
+        try:
+            yield Endpoint.parse(item)
+        except ValueError:
+            continue

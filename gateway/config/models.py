@@ -1,0 +1,187 @@
+"""The host's own sections of a configuration, frozen and strict; each option explains itself in the line below it.
+
+Options that end in ``_ms`` or ``_s`` are numbers in that unit; the others that mean time are durations (``"5m"``).
+"""
+
+import ipaddress
+import socket
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from gateway.config.types import Between, Duration, Endpoint, Name, SourceName, WebAddress, duration, network
+from gateway.core.impact import Impact
+from gateway.plugin import PluginConfig, Secret
+
+Hold = Annotated[Duration, Between("0s", "30d")]
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogVerbosity(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Importance(StrEnum):
+    """How much a source matters to us."""
+
+    NORMAL = "normal"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class DaemonConfig(PluginConfig):
+    """The daemon itself."""
+
+    node: str = Field(default="", max_length=64)
+    """This daemon's name in logs and in incidents about itself; empty means the machine's name."""
+    log_format: LogFormat = LogFormat.AUTO
+    """``console`` for people, ``json`` for programs; ``auto`` is ``console`` on a terminal and ``json`` elsewhere."""
+    log_verbosity: LogVerbosity = LogVerbosity.INFO
+    """The least urgent log lines that are written."""
+    drain_s: float = Field(default=10.0, ge=0, le=300)
+    """Seconds that a stop waits for what was already received and for calls to trackers under way."""
+
+    @property
+    def node_name(self) -> str:
+        """The configured name, or the machine's."""
+        return self.node or socket.gethostname()
+
+
+class HttpConfig(PluginConfig):
+    """Metrics, health, JSON API and the status page."""
+
+    enabled: bool = True
+    """Whether to listen at all."""
+    listen: Endpoint = Endpoint("127.0.0.1", 9464)
+    """Address and port. Beyond loopback, put a reverse proxy with TLS and authentication before it."""
+    public_url: WebAddress = ""
+    """Where people reach the status page (``https://tocsin.example.com``), for links in tickets."""
+    token: Secret | None = None
+    """Bearer token for calls that change something. Without it they are taken on the admin socket only."""
+    body_max: int = Field(default=65_536, ge=1024, le=16_777_216)
+    """Bytes of a request's body."""
+    connections_max: int = Field(default=100, ge=1, le=10_000)
+    """Connections at once; more are answered with 503."""
+    keep_alive_s: float = Field(default=5.0, ge=1, le=300)
+    """Seconds that an idle connection is kept."""
+
+
+class EngineConfig(PluginConfig):
+    """How inputs are gathered into transactions, and how much may wait in memory."""
+
+    lazy_ms: int = Field(default=100, ge=1, le=10_000)
+    """Longest wait, in milliseconds, of inputs that nobody waits for (traps) before they are committed."""
+    batch_max: int = Field(default=2000, ge=1, le=100_000)
+    """Inputs in one transaction."""
+    pending_max: int = Field(default=20_000, ge=100, le=10_000_000)
+    """Fingerprints that may wait in memory; beyond it traps are dropped and counted, and mail and beats told to repeat."""
+    pending_bytes: int = Field(default=67_108_864, ge=1_048_576, le=4_294_967_296)
+    """Bytes of text and attachments that may wait in memory."""
+
+
+class RetentionConfig(PluginConfig):
+    """What is forgotten, and when. What is open is never forgotten."""
+
+    closed_days: int = Field(default=400, ge=1, le=36_500)
+    """Days that a closed incident and its timeline are kept."""
+    timeline_rows: int = Field(default=1000, ge=10, le=100_000)
+    """Timeline entries kept for one incident: the first ones and the latest."""
+    quarantine_days: int = Field(default=14, ge=1, le=3650)
+    """Days that inputs which could not be read are kept."""
+    quarantine_mb: int = Field(default=64, ge=1, le=65_536)
+    """Mebibytes of such inputs; the oldest go first."""
+
+
+class TicketsConfig(PluginConfig):
+    """What holds for tickets in every tracker."""
+
+    default_sinks: tuple[Name, ...] | None = None
+    """Sinks that get a ticket where no rule names others; left out: all that are configured; ``[]``: none."""
+    observe_every: Annotated[Duration, Between("5s", "1d")] = duration("1m")
+    """How often open tickets are looked at for what people changed."""
+    page_url: WebAddress = ""
+    """Link to an incident, written into its ticket, ``{incident}`` being its id; empty: made from ``http.public_url``."""
+
+
+class DefaultsConfig(PluginConfig):
+    """What holds for an incident where no rule says otherwise."""
+
+    impact: Impact = Impact.MEDIUM
+    """Its impact."""
+    team: str = ""
+    """The team that its tickets go to; the sink's configuration maps it to an owner."""
+    hold: Hold = duration("0s")
+    """How long it must last before a ticket is opened."""
+    clear_hold: Hold = duration("0s")
+    """How long it must stay clear before it counts as resolved."""
+    reopen_within: Hold = duration("2h")
+    """How long after it was resolved a new raise reopens the same incident and ticket."""
+
+
+class StationsConfig(PluginConfig):
+    """The heartbeat watch: what every station owes unless its own entry says otherwise."""
+
+    interval: Annotated[Duration, Between("1s", "7d")] = duration("1m")
+    """How often a station beats, where neither its entry nor its payload says so."""
+    grace: Annotated[Duration, Between("0s", "7d")] | None = None
+    """How late a beat may be; left out: half the interval, at least 30 s."""
+    recovery_beats: int = Field(default=2, ge=1, le=100)
+    """Beats that end an outage; after a birth message one is enough."""
+    will_hold: Annotated[Duration, Between("0s", "1h")] = duration("30s")
+    """How long a last will may be answered by a beat before the station is down."""
+    new_beats: int = Field(default=3, ge=1, le=100)
+    """Beats after which a station that is not listed is watched."""
+    discover: bool = True
+    """Whether stations that are not listed are watched at all."""
+    discover_per_min: int = Field(default=100, ge=1, le=1_000_000)
+    """New stations taken up in one minute; more are counted and wait for their next beat."""
+    stations_max: int = Field(default=100_000, ge=1, le=5_000_000)
+    """Stations that are watched at once."""
+
+
+class StationConfig(PluginConfig):
+    """One station that is known by name."""
+
+    name: Name
+    """The station, as its topic names it."""
+    site: str = ""
+    """Where it stands; empty: as its topic says."""
+    interval: Annotated[Duration, Between("1s", "7d")] | None = None
+    """How often it beats."""
+    grace: Annotated[Duration, Between("0s", "7d")] | None = None
+    """How late a beat may be."""
+    must_appear_within: Annotated[Duration, Between("1s", "30d")] | None = None
+    """How long after a start it may take to be heard for the first time; left out: it is not missed before it was heard."""
+
+
+class SourceConfig(PluginConfig):
+    """An entry of the inventory: what we know about a source, or about all sources of a network."""
+
+    name: SourceName
+    """The source's exact name or address, or a network (``10.2.0.0/16``); the most specific entry holds."""
+    site: str = ""
+    """Where it stands: the label ``site``."""
+    importance: Importance = Importance.NORMAL
+    """``high`` makes its incidents one step graver, ``critical`` two."""
+    team: str = ""
+    """The team that its tickets go to, where no rule names one."""
+    labels: dict[Name, str] = Field(default={}, max_length=50)
+    """More labels for rules to match."""
+
+    @property
+    def network(self) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+        """The network that it is about; None if it names one source."""
+        return network(self.name)

@@ -1,0 +1,136 @@
+"""``[[rule]]`` as it is written, and as the core wants it."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from gateway.config.models import Hold
+from gateway.config.types import Duration, Name
+from gateway.core.event import EventKind
+from gateway.core.impact import Impact
+from gateway.core.match import Matcher, Template
+from gateway.core.rules import DEFAULT_RULE, Rule, Setting
+from gateway.plugin import PluginConfig
+
+
+def _one_or_many(given: object) -> object:
+    return [given] if isinstance(given, str) else given
+
+
+def _matcher(text: str) -> str:
+    try:
+        Matcher.parse(text)
+    except ValueError as error:
+        raise PydanticCustomError("matcher", "{why}", {"why": str(error)}) from None
+    return text
+
+
+def _ages(given: dict[str, Impact]) -> dict[str, Impact]:
+    for age in given:
+        try:
+            Duration.parse(age)
+        except ValueError as error:
+            raise PydanticCustomError("age", "{age}: {why}", {"age": age, "why": str(error)}) from None
+    return given
+
+
+def _rule_name(text: str) -> str:
+    if text == DEFAULT_RULE:
+        raise PydanticCustomError("reserved", '"default" is what no rule matches; name it otherwise')
+    return text
+
+
+MatcherText = Annotated[str, AfterValidator(_matcher)]
+
+
+class RuleConfig(PluginConfig):
+    """A rule: when it applies, and what it sets. The first that matches wins unless it says ``continue``."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    name: Annotated[Name, AfterValidator(_rule_name)] = Field(max_length=120)
+    """Its name, unique among all rules; incidents, metrics and ``tocsin explain`` show it."""
+    collector: str = ""
+    """A collector's instance name or type; empty: any."""
+    condition: Annotated[tuple[Name, ...], BeforeValidator(_one_or_many)] = ()
+    """The condition or trap OID that the event must have, or a list of them; empty: any."""
+    match: Annotated[tuple[MatcherText, ...], BeforeValidator(_one_or_many)] = ()
+    """What must hold, all of it: ``FIELD OPERATOR VALUE`` with ``= != =~ !~ < <= > >=``, as in ``subject =~ "^\\[disk"``."""
+    proceed: bool = Field(default=False, alias="continue")
+    """Whether to look further: what this rule sets stays, later rules add the rest."""
+    drop: bool = False
+    """Whether to drop the event, counted."""
+    set_condition: Name | None = None
+    """The incident's condition; ``{field}`` is replaced by the event's field, label or captured group."""
+    kind: EventKind | None = None
+    """Whether the event raises, clears or is only noted."""
+    set_source: Name | None = None
+    """The source it is about; ``{field}`` as above."""
+    object: Name | None = None
+    """The part of the source concerned; ``{field}`` as above."""
+    severity: Name | None = None
+    """What the device claims; ``{field}`` as above."""
+    impact: Impact | None = None
+    """The incident's impact."""
+    impact_by: dict[Name, dict[Name, Impact]] | None = None
+    """Impact by a field's value (``{severity = {CRITICAL = "high"}}``); wins over ``impact`` where it has the value."""
+    identity: tuple[Name, ...] | None = None
+    """Fields that join condition, source and object in telling one trouble from another."""
+    summary: Name | None = None
+    """The incident's one line; ``{field}`` as above."""
+    runbook: Name | None = None
+    """Link to what to do; ``{field}`` as above."""
+    team: Name | None = None
+    """The team that its tickets go to."""
+    sinks: tuple[Name, ...] | None = None
+    """Where its tickets go; ``[]``: an incident without a ticket."""
+    hold: Hold | None = None
+    """How long it must last before a ticket is opened."""
+    clear_hold: Hold | None = None
+    """How long it must stay clear before it counts as resolved."""
+    reopen_within: Hold | None = None
+    """How long after it was resolved a new raise reopens it."""
+    impact_after: Annotated[dict[str, Impact], AfterValidator(_ages)] | None = None
+    """The impact that it has at least from an age on: ``{"2h" = "high", "1d" = "critical"}``."""
+
+    def compiled(self) -> Rule:
+        """The same for the core."""
+        return Rule(
+            name=self.name,
+            collector=self.collector,
+            conditions=self.condition,
+            matchers=tuple(Matcher.parse(text) for text in self.match),
+            proceed=self.proceed,
+            drop=self.drop,
+            setting=self._setting(),
+        )
+
+    def _setting(self) -> Setting:
+        ages = None
+        if self.impact_after is not None:
+            ages = tuple(sorted((int(Duration.parse(age)), impact) for age, impact in self.impact_after.items()))
+        return Setting(
+            condition=_given(Template, self.set_condition),
+            kind=self.kind,
+            source=_given(Template, self.set_source),
+            object=_given(Template, self.object),
+            severity=_given(Template, self.severity),
+            impact=self.impact,
+            impact_by=self.impact_by,
+            identity=self.identity,
+            summary=_given(Template, self.summary),
+            runbook=_given(Template, self.runbook),
+            team=self.team,
+            sinks=self.sinks,
+            hold_ms=_given(int, self.hold),
+            clear_hold_ms=_given(int, self.clear_hold),
+            reopen_within_ms=_given(int, self.reopen_within),
+            impact_after=ages,
+        )
+
+
+def _given(make: Callable[[Any], Any], value: object) -> Any:
+    """``make(value)``, or None where the rule says nothing."""
+    return None if value is None else make(value)
