@@ -18,7 +18,7 @@ LONGEST_SHOWN = 60
 _SECRET = re.compile(r"pass|token|secret|communit|key|credential|auth", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Mistake:
     """One thing that is wrong; `str` makes it the sentence a person reads."""
 
@@ -39,7 +39,7 @@ class ConfigError(Exception):
     """The configuration cannot be used; ``mistakes`` are all that is wrong with it, in the order of the file."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
-        self.mistakes = sorted(set(mistakes))
+        self.mistakes = list(dict.fromkeys(mistakes))
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 
