@@ -34,12 +34,12 @@ import httpx
 
 from gateway.core.reason import Failed
 from gateway.plugin import Clock, Reject, Retry, SinkError, Unauthorized, UnknownOutcome
+from sinks._address import base_url
 from sinks._text import cut, one_line
 
 __all__ = ["Answer", "Caller", "Limits", "Refused", "base_url", "path", "retry_after_s"]
 
 T = TypeVar("T")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SENTENCE_LIMIT = 400
 _RETRY_AFTER_LIMIT_S = 86_400.0
 """No tracker's budget renews later than tomorrow; a greater number is a mistake."""
@@ -309,21 +309,6 @@ def path(template: str, *segments: str) -> str:
     if any(segment in {"", ".", ".."} for segment in segments):
         raise Reject(f"An id in the path {template} is empty or a dot: the stored ticket reference is damaged.")
     return template.format(*(quote(segment, safe="") for segment in segments))
-
-
-def base_url(text: str) -> str:
-    """The address of a tracker as configured, without a trailing slash: for validators of configuration models.
-
-    Raises:
-        ValueError: it is no https address (http is taken on loopback only), or it holds more than an address.
-    """
-    parts = urlsplit(text.strip())
-    secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    if not secure or not parts.hostname:
-        raise ValueError("write an address that begins with https://, since credentials travel to it")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("write the address alone, without user, password, ? or #: credentials have their own fields")
-    return text.strip().rstrip("/")
 
 
 def retry_after_s(headers: Mapping[str, str], *, now_ms: int) -> float | None:

@@ -1,0 +1,212 @@
+"""Verify a portal before the first ticket: each thing that is wrong is one sentence with its cure.
+
+``--apply`` makes only what belongs to us: the property group and our properties. Pipelines, stages and owners are the
+portal's, so what is wrong there is told, never changed.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from gateway.plugin import Finding, Reject, SinkError
+from sinks._http import Caller, path
+from sinks.hubspot import codec
+from sinks.hubspot.config import HubspotConfig
+
+GROUP = "tocsin"
+_NOWHERE = "0"
+"""An id that no record has: a write to it is refused for its absence, or before that for lack of a scope."""
+
+
+class SetUp:
+    """One verification of one portal."""
+
+    def __init__(self, config: HubspotConfig, caller: Caller) -> None:
+        self._config, self._caller = config, caller
+
+    async def run(self, *, apply: bool) -> list[Finding]:
+        """All findings; if HubSpot cannot be reached or refuses the token, that one alone."""
+        try:
+            account = await self._account()
+        except SinkError as error:
+            cure = (
+                f"Make a service key or private app token in HubSpot and store it under {self._config.token.reference}."
+            )
+            return [Finding(ok=False, what=f"{error} {cure}")]
+        findings = [account]
+        steps: Mapping[str, Callable[[], Awaitable[list[Finding]]]] = {
+            "pipelines": self._pipeline,
+            "priorities": self._priorities,
+            "properties": lambda: self._properties(apply=apply),
+            "owners": self._owners,
+            "writing": self._may_write,
+        }
+        for name, step in steps.items():
+            try:
+                findings += await step()
+            except SinkError as error:
+                findings.append(Finding(ok=False, what=f"The {name} could not be verified: {error}"))
+        return findings
+
+    async def _account(self) -> Finding:
+        answer = await self._caller.call("GET", codec.ACCOUNT, writes=False)
+        portal, kind = answer.read(lambda body: (str(body["portalId"]), str(body["accountType"])))
+        if self._config.portal_id not in {"", portal}:
+            return Finding(
+                ok=False,
+                what=f'The token belongs to account {portal}: set portal_id = "{portal}", or change the token.',
+            )
+        return Finding(ok=True, what=f"The token opens account {portal} ({kind}).")
+
+    # --- pipeline ---
+
+    async def _pipeline(self) -> list[Finding]:
+        answer = await self._caller.call("GET", codec.PIPELINES, writes=False)
+        pipelines = answer.read(lambda body: {each["id"]: _stages(each) for each in body["results"]})
+        names = answer.read(lambda body: [f"{each['id']} ({each['label']})" for each in body["results"]])
+        stages = pipelines.get(self._config.pipeline)
+        if stages is None:
+            cure = f"set pipeline to one of: {', '.join(names)}."
+            return [Finding(ok=False, what=f"There is no ticket pipeline with the id {self._config.pipeline}: {cure}")]
+        wanted = [
+            ("stages.open", self._config.stages.open, "OPEN"),
+            ("stages.closed", self._config.stages.closed, "CLOSED"),
+        ]
+        wanted += [("stages.resolved", self._config.stages.resolved, "")]
+        wanted += [("wont_fix_stages", stage, "CLOSED") for stage in self._config.wont_fix_stages]
+        return [_stage_finding(option, stage, state, stages) for option, stage, state in wanted]
+
+    # --- properties ---
+
+    async def _priorities(self) -> list[Finding]:
+        found = await self._property(codec.PRIORITY)
+        options = [str(each.get("value", "")) for each in (found or {}).get("options", [])]
+        findings = []
+        for impact, option in self._config.priorities:
+            if option and option not in options:
+                cure = f"set priorities.{impact} to one of: {', '.join(options)}, or to an empty text."
+                findings.append(Finding(ok=False, what=f"{codec.PRIORITY} has no option {option}: {cure}"))
+        return findings or [Finding(ok=True, what=f"{codec.PRIORITY} has every option that the impacts need.")]
+
+    async def _properties(self, *, apply: bool) -> list[Finding]:
+        findings = [await self._key_property(apply=apply)]
+        if self._config.extra_properties:
+            for name, (kind, field, description) in codec.EXTRA.items():
+                full = self._config.property_prefix + name
+                findings.append(await self._own_property(full, kind, field, description, apply=apply))
+        return findings
+
+    async def _key_property(self, *, apply: bool) -> Finding:
+        """Uniqueness cannot be given to a property that exists (guide for properties), so a plain one is refused."""
+        name = self._config.key_property
+        found = await self._property(name)
+        if found is not None and found.get("hasUniqueValue") is not True:
+            cure = "that cannot be changed: delete it in HubSpot, or name another one with id_property."
+            return Finding(ok=False, what=f"The property {name} exists but does not demand unique values; {cure}")
+        if found is not None:
+            return Finding(ok=True, what=f"The property {name} is there and unique.")
+        if not apply:
+            return _missing(name)
+        return await self._make(name, "string", "text", "Tocsin's key: one ticket for each.", unique=True)
+
+    async def _own_property(self, name: str, kind: str, field: str, description: str, *, apply: bool) -> Finding:
+        found = await self._property(name)
+        if found is None:
+            return await self._make(name, kind, field, description) if apply else _missing(name)
+        if found.get("type") != kind:
+            cure = (
+                f"delete it in HubSpot, or set property_prefix to something else than {self._config.property_prefix}."
+            )
+            return Finding(ok=False, what=f"The property {name} is of type {found.get('type')}, not {kind}: {cure}")
+        return Finding(ok=True, what=f"The property {name} is there.")
+
+    async def _make(self, name: str, kind: str, field: str, description: str, *, unique: bool = False) -> Finding:
+        await self._group()
+        label = "Tocsin " + name.removeprefix(self._config.property_prefix).replace("_", " ")
+        body = {
+            "name": name,
+            "label": label,
+            "groupName": GROUP,
+            "type": kind,
+            "fieldType": field,
+            "description": description,
+        }
+        if unique:
+            body["hasUniqueValue"] = True
+        try:
+            await self._caller.call("POST", codec.PROPERTIES, writes=True, json=body)
+        except Reject as error:
+            return Finding(ok=False, what=f"The property {name} could not be made: {error}")
+        return Finding(ok=True, what=f"The property {name} was made.", applied=True)
+
+    async def _group(self) -> None:
+        where = path(codec.PROPERTIES + "/groups/{}", GROUP)
+        if (await self._caller.call("GET", where, writes=False, missing_ok=True)).missing:
+            body = {"name": GROUP, "label": "Tocsin"}
+            await self._caller.call("POST", codec.PROPERTIES + "/groups", writes=True, json=body)
+
+    async def _property(self, name: str) -> dict[str, Any] | None:
+        answer = await self._caller.call("GET", path(codec.PROPERTIES + "/{}", name), writes=False, missing_ok=True)
+        return None if answer.missing else answer.read(lambda body: {**body})
+
+    # --- people and rights ---
+
+    async def _owners(self) -> list[Finding]:
+        return [await self._owner(team, owner) for team, owner in self._config.owners.items()]
+
+    async def _owner(self, team: str, owner: str) -> Finding:
+        if owner.isdecimal():
+            where = path(codec.OWNERS + "/{}", owner)
+            known = not (await self._caller.call("GET", where, writes=False, missing_ok=True)).missing
+        else:
+            known = bool(await find_owner(self._caller, owner))
+        if known:
+            return Finding(ok=True, what=f"The owner of team {team} is there ({owner}).")
+        return Finding(
+            ok=False, what=f"HubSpot has no owner {owner} for team {team}: correct owners.{team}, or invite that user."
+        )
+
+    async def _may_write(self) -> list[Finding]:
+        """Write to records that are not there: only a lack of scopes is told by it, and nothing can change."""
+        findings = []
+        for what, place in (("tickets", codec.TICKETS), ("notes", codec.NOTES)):
+            try:
+                await self._caller.call(
+                    "PATCH", path(place + "/{}", _NOWHERE), writes=True, json={"properties": {}}, missing_ok=True
+                )
+            except Reject:
+                pass  # it looked at the request, so the right to write is there
+            except SinkError as error:
+                findings.append(Finding(ok=False, what=f"The token may not write {what}: {error}"))
+                continue
+            findings.append(Finding(ok=True, what=f"The token may write {what}."))
+        return findings
+
+
+async def find_owner(caller: Caller, email: str) -> str:
+    """Id of the owner with this address; empty if HubSpot has none."""
+    answer = await caller.call("GET", codec.OWNERS, writes=False, params={"email": email, "limit": 100})
+    return answer.read(lambda body: codec.owner_id(body, email))
+
+
+def _stages(pipeline: Any) -> dict[str, tuple[str, str]]:
+    """Label and ``ticketState`` of each stage, by id."""
+    return {
+        each["id"]: (str(each["label"]), str(each["metadata"].get("ticketState", ""))) for each in pipeline["stages"]
+    }
+
+
+def _stage_finding(option: str, stage: str, state: str, stages: Mapping[str, tuple[str, str]]) -> Finding:
+    if stage not in stages:
+        there = ", ".join(f"{id_} ({label})" for id_, (label, _) in stages.items())
+        return Finding(
+            ok=False, what=f"The pipeline has no stage with the id {stage}: set {option} to one of: {there}."
+        )
+    label, is_ = stages[stage]
+    if state and is_ != state:
+        cure = f"choose another stage for {option}, or change its status in HubSpot."
+        return Finding(ok=False, what=f"The stage {stage} ({label}) counts as {is_ or 'unknown'}, not {state}: {cure}")
+    return Finding(ok=True, what=f"{option} is the stage {stage} ({label}).")
+
+
+def _missing(name: str) -> Finding:
+    return Finding(ok=False, what=f"The property {name} is missing: make it with tocsin setup hubspot --apply.")
