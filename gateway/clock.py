@@ -25,6 +25,14 @@ class SystemClock:
         """Sleep on the event loop."""
         await asyncio.sleep(seconds)
 
+    async def wait(self, event: asyncio.Event, seconds: float) -> bool:
+        """Wait for ``event`` on the event loop, at most ``seconds``."""
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                return await event.wait()
+        except TimeoutError:
+            return event.is_set()
+
     def jump_ms(self) -> int:
         """How far the system's wall clock has moved away from ours; 0 unless somebody set it."""
         return _wall_ms() - self.now_ms()

@@ -163,6 +163,10 @@ class Clock(Protocol):
         """Return after ``seconds`` of this clock."""
         ...
 
+    async def wait(self, event: asyncio.Event, seconds: float) -> bool:
+        """Wait for ``event``, at most ``seconds`` of this clock; whether it was set."""
+        ...
+
 
 class Keep(Protocol):
     """A plugin's small durable memory (an engine id, a cursor): bytes by key, private to the plugin instance."""

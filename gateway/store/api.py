@@ -1,5 +1,6 @@
 """The store's interface: what engine, delivery, observation and faces may ask of it."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -186,10 +187,14 @@ class Store(Protocol):
 
     reader: Reader
 
-    async def run(self, work: Callable[[Transaction], T]) -> T:
-        """Run ``work`` on the writer's thread and return its result when it is on disk.
+    def submit(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """Queue ``work`` for the writer's thread; the future holds its result when it is on disk.
 
-        Raises:
+        Raises (from the future):
             StoreError: the disk refused; nothing of ``work`` is stored.
         """
+        ...
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """`submit`, awaited; a caller that is cancelled does not cancel the work."""
         ...

@@ -55,19 +55,20 @@ class SqliteStore:
         self._closing = False
         self._thread = threading.Thread(target=self._write_until_closed, name="store-writer", daemon=True)
 
-    async def run(self, work: Callable[[Transaction], T]) -> T:
-        """Run ``work`` on the writer's thread; returns its result when it is on disk.
-
-        Raises:
-            StoreError: the disk refused; nothing of ``work`` is stored.
-        """
+    def submit(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """Queue ``work`` for the writer's thread; the future holds its result when it is on disk."""
         future: asyncio.Future[T] = self._loop.create_future()
         with self._wake:
             if self._closing:
-                raise StoreError("the store is closed")
+                future.set_exception(StoreError("the store is closed"))
+                return future
             self._jobs.append(_Job(work, future))
             self._wake.notify()
-        return await asyncio.shield(future)
+        return future
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """`submit`, awaited; a caller that is cancelled does not cancel the work."""
+        return await asyncio.shield(self.submit(work))
 
     def start(self) -> None:
         """Start the writer's thread."""

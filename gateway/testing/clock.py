@@ -30,9 +30,25 @@ class ManualClock:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        future = asyncio.get_running_loop().create_future()
+        await self._alarm(seconds)
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> bool:
+        """Wait for ``event`` until `advance` has passed the instant."""
+        alarm = self._alarm(max(0.0, seconds))
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(None) as limit:
+                alarm.add_done_callback(lambda _: limit.reschedule(loop.time()) if limit.when() is None else None)
+                return await event.wait()
+        except TimeoutError:
+            return event.is_set()
+        finally:
+            alarm.cancel()
+
+    def _alarm(self, seconds: float) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._elapsed_s + seconds, next(self._serial), future))
-        await future
+        return future
 
     def jump_ms(self) -> int:
         """Virtual wall time never steps by itself."""

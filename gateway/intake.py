@@ -1,0 +1,99 @@
+"""The intake of one collector: counts what arrives, and hands it to the engine or the watch."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from gateway import metrics
+from gateway.core.event import Beat, Event
+from gateway.core.reason import Dropped
+from gateway.plugin import Clock, Receipt
+
+log = structlog.get_logger()
+
+SAY_EVERY_S = 60.0
+"""A drop is logged once per source and reason in this time."""
+MOST_REMEMBERED = 4096
+
+
+class _Engine(Protocol):
+    def emit(self, event: Event) -> asyncio.Future[Receipt]: ...
+    def offer(self, event: Event) -> bool: ...
+    def quarantine(self, raw: bytes, *, reason: Dropped, source: str) -> asyncio.Future[Receipt]: ...
+
+
+class CollectorIntake:
+    """Implements `gateway.plugin.Intake` for one collector instance."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        engine: _Engine,
+        watch: Callable[[Beat], asyncio.Future[Receipt] | None],
+        connected: Callable[[str, bool], None],
+        clock: Clock,
+    ) -> None:
+        self._name = name
+        self._engine = engine
+        self._watch = watch
+        self._tell_connected = connected
+        self._clock = clock
+        self._up: bool | None = None
+        self._said: dict[tuple[str, Dropped], tuple[float, int]] = {}
+        self._received = metrics.INPUTS_RECEIVED.labels(name)
+        self._kept = metrics.INPUTS_KEPT.labels(name)
+        self._dropped = {reason: metrics.INPUTS_DROPPED.labels(name, reason) for reason in Dropped}
+        metrics.INPUTS_FOLDED.labels(name)
+
+    def emit(self, event: Event) -> asyncio.Future[Receipt]:
+        """Hand an event to the engine; the future is done when its effect is on disk."""
+        return self._engine.emit(event)
+
+    def offer(self, event: Event) -> bool:
+        """Hand over an event that nobody can repeat; False = overloaded, counted."""
+        return self._engine.offer(event)
+
+    def beat(self, beat: Beat) -> asyncio.Future[Receipt] | None:
+        """Hand a sign of life to the watch."""
+        self._kept.inc()
+        return self._watch(beat)
+
+    def received(self, count: int = 1) -> None:
+        """Count inputs as they arrive."""
+        self._received.inc(count)
+
+    def dropped(self, reason: Dropped, count: int = 1, *, source: str = "", detail: str = "") -> None:
+        """Count inputs that were not kept; say so once per source, reason and interval."""
+        self._dropped[reason].inc(count)
+        if reason is Dropped.DUPLICATE:
+            return  # folding a retransmission is our duty, not a trouble
+        now_s = self._clock.monotonic_s()
+        said_s, unsaid = self._said.get((source, reason), (-SAY_EVERY_S, 0))
+        if now_s - said_s < SAY_EVERY_S:
+            self._said[source, reason] = (said_s, unsaid + count)
+            return
+        if len(self._said) >= MOST_REMEMBERED:
+            self._said.clear()
+        self._said[source, reason] = (now_s, 0)
+        log.warning(
+            "input.dropped",
+            collector=self._name, reason=reason.value, source=source, count=count + unsaid, detail=detail,
+        )  # fmt: skip
+
+    def quarantine(self, raw: bytes, *, reason: Dropped, source: str = "") -> asyncio.Future[Receipt]:
+        """Keep what cannot be parsed but must be acknowledged."""
+        self.dropped(reason, source=source, detail="kept in quarantine")
+        return self._engine.quarantine(raw, reason=reason, source=source)
+
+    def connected(self, up: bool, *, detail: str = "") -> None:
+        """Tell whether this collector can hear; logged on change."""
+        if up is self._up:
+            return
+        self._up = up
+        metrics.COLLECTOR_CONNECTED.labels(self._name).set(up)
+        say = log.info if up else log.warning
+        say("collector.connected" if up else "collector.disconnected", collector=self._name, detail=detail)
+        self._tell_connected(self._name, up)
