@@ -1,0 +1,252 @@
+"""Hear traps and informs: sockets, the event loop and the intake around the pure parts.
+
+No task and no future per trap: a readable socket is read until it is empty, within a budget, then others have their
+turn. An inform is answered by the callback of its receipt, so after the commit and never before.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final, NamedTuple
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from collectors.snmp import codec, informs, translate
+from collectors.snmp.ber import DecodeError
+from collectors.snmp.config import SnmpConfig, SourceFrom
+from collectors.snmp.names import Names
+from collectors.snmp.peers import Peers
+from collectors.snmp.sockets import Datagram, Listener
+from collectors.snmp.usm import Trusted, Usm, UsmError
+from gateway.core.event import Event
+from gateway.core.reason import Dropped
+from gateway.plugin import Host, Intake, Receipt
+
+log = structlog.get_logger()
+
+ENGINES = Gauge("tocsin_snmp_engines", "SNMPv3 engines remembered.")
+REPORTS = Counter("tocsin_snmp_reports", "SNMPv3 Reports sent, discovery included.")
+ANSWERS = Counter("tocsin_snmp_responses", "Responses sent to informs.")
+
+LOOK_EVERY_S: Final = 1.0
+"""How often kernel drops are counted."""
+_CHECK_TIME_EVERY: Final = 16
+"""Datagrams between two looks at the clock."""
+
+Answer = Callable[[], None]
+
+
+class SnmpCollector:
+    """Implements `gateway.plugin.Collector` for SNMP."""
+
+    def __init__(
+        self, config: SnmpConfig, host: Host, *, listeners: Sequence[Listener], usm: Usm, names: Names
+    ) -> None:
+        self.listeners = tuple(listeners)
+        self._config, self._name, self._clock = config, host.name, host.clock
+        self._usm, self._names = usm, names
+        self._peers = Peers(allow=config.allow, relays=config.relays)
+        self._communities = frozenset(community.reveal().encode() for community in config.communities)
+        self._limits = codec.Limits(max_varbinds=config.max_varbinds)
+        self._informs: informs.Informs[Answer] = informs.Informs(
+            most=config.informs_max, memory_s=config.inform_memory_s
+        )
+        self._reports = Budget(config.reports_per_s)
+        self._broken: OSError | None = None
+        self._bugs: set[str] = set()
+
+    async def run(self, intake: Intake) -> None:
+        """Serve until cancelled.
+
+        Raises:
+            OSError: a socket broke.
+        """
+        loop = asyncio.get_running_loop()
+        for listener in self.listeners:
+            loop.add_reader(listener.fileno(), self._read, listener, intake)
+        intake.connected(True)
+        try:
+            while self._broken is None:
+                await self._clock.sleep(LOOK_EVERY_S)
+                self._look(intake)
+            raise self._broken
+        finally:
+            for listener in self.listeners:
+                loop.remove_reader(listener.fileno())
+            self._look(intake)
+            intake.connected(False)
+
+    def _look(self, intake: Intake) -> None:
+        """Count what the kernel dropped: it was received, by the machine, and not kept."""
+        ENGINES.set(self._usm.engines)
+        for listener in self.listeners:
+            lost = listener.dropped()
+            if lost:
+                intake.received(lost)
+                detail = "the receive buffer overflowed: raise receive_buffer and net.core.rmem_max"
+                intake.dropped(Dropped.KERNEL, lost, source=listener.name, detail=detail)
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def _read(self, listener: Listener, intake: Intake) -> None:
+        """Read until the socket is empty or the budget is spent; the selector calls again if more is there."""
+        now_ms, now_s = self._clock.now_ms(), self._clock.monotonic_s()
+        until_s = now_s + self._config.read_budget_ms / 1000
+        count = questions = 0
+        try:
+            while count < self._config.read_budget:
+                datagram = listener.receive()
+                if datagram is None:
+                    break
+                count += 1
+                questions += self._take(listener, datagram, intake, now_ms, now_s)
+                if not count % _CHECK_TIME_EVERY and self._clock.monotonic_s() >= until_s:
+                    break
+        except OSError as error:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+            self._broken = error
+        finally:
+            intake.received(count - questions)
+
+    def _take(self, listener: Listener, datagram: Datagram, intake: Intake, now_ms: int, now_s: float) -> bool:
+        """Take one datagram as far as it goes; True if it was only an SNMPv3 sender asking who we are."""
+        source = datagram.host
+        peer = self._peers[source]
+        if not peer.allowed:
+            intake.dropped(Dropped.DENIED_SOURCE, source=source)
+            return False
+        if datagram.truncated:
+            intake.dropped(Dropped.OVERSIZED, source=source, detail="larger than max_datagram")
+            return False
+        arrival = Arrival(listener, datagram, peer.relay, now_ms, now_s)
+        try:
+            if codec.message_version(datagram.data) == codec.V3:
+                return self._take_v3(arrival, intake)
+            self._take_community(arrival, intake)
+        except DecodeError as error:
+            intake.dropped(error.reason, source=source, detail=str(error))
+        except Exception as error:  # a bug of ours must not let one sender silence all others
+            if type(error).__name__ not in self._bugs:
+                self._bugs.add(type(error).__name__)
+                log.exception("datagram.failed", collector=self._name, source=source)
+            intake.dropped(Dropped.MALFORMED, source=source, detail="it met a bug, see datagram.failed")
+        return False
+
+    def _take_community(self, arrival: "Arrival", intake: Intake) -> None:
+        message = codec.decode_message(arrival.datagram.data, limits=self._limits)
+        if message.community not in self._communities:
+            intake.dropped(Dropped.UNKNOWN_COMMUNITY, source=arrival.datagram.host)
+            return
+        if message.pdu.type is not codec.PduType.INFORM:
+            intake.offer(self._event(arrival, message.pdu))
+            return
+        answer = partial(_respond, arrival, lambda: codec.encode_response(message))
+        self._inform(arrival, message.pdu, message.community, answer, intake)
+
+    def _take_v3(self, arrival: "Arrival", intake: Intake) -> bool:
+        try:
+            trusted = self._usm.receive(arrival.datagram.data, arrival.now_s)
+        except UsmError as error:
+            if error.report and self._reports.spend(arrival.now_s) and arrival.answer(error.report):
+                REPORTS.inc()
+            if error.reason is None:
+                return True
+            intake.dropped(error.reason, source=arrival.datagram.host, detail=str(error))
+            return False
+        raw = trusted.scoped.pdu
+        pdu = codec.decode_pdu(raw, 0, len(raw), version=codec.V3, limits=self._limits)
+        if pdu.type is not codec.PduType.INFORM:
+            intake.offer(self._event(arrival, pdu, trusted))
+            return False
+        answer = partial(_respond, arrival, partial(self._v3_response, trusted, pdu))
+        self._inform(arrival, pdu, trusted.user, answer, intake, trusted)
+        return False
+
+    def _v3_response(self, trusted: Trusted, pdu: codec.Pdu) -> bytes:
+        return self._usm.respond(trusted, codec.response_pdu(pdu), self._clock.monotonic_s())
+
+    def _event(self, arrival: "Arrival", pdu: codec.Pdu, trusted: Trusted | None = None, identity: str = "") -> Event:
+        engine_id = trusted.scoped.engine_id.hex() if trusted else ""
+        event = translate.to_event(
+            pdu,
+            address=arrival.datagram.host,
+            names=self._names,
+            at_ms=arrival.now_ms,
+            collector=self._name,
+            relay=arrival.relay,
+            engine_id=engine_id,
+            identity=identity,
+        )
+        if engine_id and self._config.source_from is SourceFrom.ENGINE_ID:
+            event = replace(event, source=f"engine:{engine_id}")
+        if trusted and trusted.late:
+            event = replace(event, labels={**event.labels, "time_window": "outside"})
+        return event
+
+    # --- informs ---------------------------------------------------------------------------------
+
+    def _inform(
+        self,
+        arrival: "Arrival",
+        pdu: codec.Pdu,
+        who: bytes,
+        answer: Answer,
+        intake: Intake,
+        trusted: Trusted | None = None,
+    ) -> None:
+        """Answer after the commit; a repeat joins the first, or is answered at once if that was."""
+        source = arrival.datagram.host
+        key = informs.identity(source, arrival.datagram.port, who, pdu.varbinds_raw)
+        answered = self._informs.answered(key, arrival.now_s)
+        if answered or self._informs.waits(key, answer):
+            intake.dropped(Dropped.DUPLICATE, source=source)
+            if answered:
+                answer()
+            return
+        if trusted and trusted.repeated:
+            intake.dropped(Dropped.REPLAYED, source=source, detail="an exact repeat of an earlier message")
+            return
+        self._informs.begin(key, answer)
+        receipt = intake.emit(self._event(arrival, pdu, trusted, key))
+        receipt.add_done_callback(partial(self._settled, key))
+
+    def _settled(self, key: str, receipt: asyncio.Future[Receipt]) -> None:
+        """Answer if it is on disk; if it is not, say nothing: there is no negative answer, and the sender repeats."""
+        kept = not receipt.cancelled() and receipt.exception() is None
+        for answer in self._informs.end(key, self._clock.monotonic_s(), kept=kept):
+            answer()
+
+
+class Arrival(NamedTuple):
+    """A datagram with what is known about its arrival."""
+
+    listener: Listener
+    datagram: Datagram
+    relay: bool
+    now_ms: int
+    now_s: float
+
+    def answer(self, data: bytes) -> bool:
+        """Send ``data`` back."""
+        return self.listener.answer(self.datagram, data)
+
+
+class Budget:
+    """So many in each second."""
+
+    def __init__(self, per_s: int) -> None:
+        self._per_s, self._second, self._left = per_s, 0, per_s
+
+    def spend(self, now_s: float) -> bool:
+        """Whether one more may go; counts it."""
+        if int(now_s) != self._second:
+            self._second, self._left = int(now_s), self._per_s
+        self._left -= 1
+        return self._left >= 0
+
+
+def _respond(arrival: Arrival, response: Callable[[], bytes]) -> None:
+    if arrival.answer(response()):
+        ANSWERS.inc()

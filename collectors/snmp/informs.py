@@ -1,0 +1,58 @@
+"""What became of each inform, so that a repeat is answered but never counted as a second occurrence.
+
+Pure. Agents repeat what is not answered in time, v2c ones under a new request id and v3 ones under a new message id.
+What stays is where it came from, whose name it bears, and the varbinds with their sysUpTime.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Answer = TypeVar("Answer", bound=Callable[[], object])
+
+
+def identity(host: str, port: int, who: bytes, varbinds: bytes) -> str:
+    """The upstream identity of an inform: ``who`` is its community or user, ``varbinds`` are as received."""
+    digest = hashlib.blake2b(digest_size=20)
+    for part in (host.encode(), port.to_bytes(2, "big"), who, varbinds):
+        digest.update(len(part).to_bytes(4, "big") + part)
+    return "snmp:" + digest.hexdigest()
+
+
+class Informs(Generic[Answer]):
+    """Informs that wait for their commit, with their answers, and those that were answered."""
+
+    def __init__(self, *, most: int, memory_s: float) -> None:
+        """Remember answered informs for ``memory_s`` seconds, and no more than ``most`` of them."""
+        self._most, self._memory_s = most, memory_s
+        self._waiting: dict[str, list[Answer]] = {}
+        self._answered: OrderedDict[str, float] = OrderedDict()
+
+    def waits(self, key: str, answer: Answer) -> bool:
+        """Whether the first of its kind still waits for its commit; if so, ``answer`` waits with it."""
+        answers = self._waiting.get(key)
+        if answers is None:
+            return False
+        answers[1:] = [answer]  # bounded: what the sender listens for is the newest, or all under one request id
+        return True
+
+    def answered(self, key: str, now_s: float) -> bool:
+        """Whether it was answered a short while ago."""
+        while self._answered and next(iter(self._answered.values())) <= now_s - self._memory_s:
+            self._answered.popitem(last=False)
+        return key in self._answered
+
+    def begin(self, key: str, answer: Answer) -> None:
+        """It is on its way to the store."""
+        self._waiting[key] = [answer]
+
+    def end(self, key: str, now_s: float, *, kept: bool) -> list[Answer]:
+        """It has arrived there, or failed to; returns what to answer now, which is nothing if it was not kept."""
+        answers = self._waiting.pop(key, [])
+        if not kept:
+            return []
+        self._answered[key] = now_s
+        if len(self._answered) > self._most:
+            self._answered.popitem(last=False)
+        return answers

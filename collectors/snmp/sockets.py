@@ -1,0 +1,189 @@
+"""Datagram sockets for traps: opened or taken over, with a large buffer, and honest about what the kernel dropped."""
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from collectors.snmp.config import Listen
+
+# Linux, asm-generic/socket.h and linux/in.h: Python's socket module does not name them.
+_SO_RCVBUFFORCE: Final = 33
+_SO_MEMINFO: Final = 55
+_MEMINFO_DROPS: Final = 8
+"""Index of SK_MEMINFO_DROPS among the u32 of SO_MEMINFO (linux/sock_diag.h)."""
+_IP_PKTINFO: Final = 8
+
+_ANCILLARY: Final = 64
+_IPV4_PACKET_INFO: Final = struct.Struct("=i4s4s")
+_IPV6_PACKET_INFO: Final = struct.Struct("=16si")
+_U32: Final = struct.Struct("=I")
+_MAPPED: Final = "::ffff:"
+_LINK_LOCAL: Final = b"\xfe\x80"
+_PROC_INODE, _PROC_DROPS = 9, 12
+
+_CURES: Final = {
+    errno.EADDRINUSE: "address already in use; stop the other receiver (snmptrapd?) or change listen",
+    errno.EACCES: "not permitted; listen on a port above 1023, or let systemd open the socket",
+    errno.EADDRNOTAVAIL: "this machine has no such address; change listen",
+    errno.EAFNOSUPPORT: "this machine has no IPv6; change listen",
+}
+
+
+class Datagram(NamedTuple):
+    """One datagram and the way back to its sender."""
+
+    data: bytes
+    host: str
+    """Address of the sender; an IPv4 one is never shown mapped into IPv6."""
+    port: int
+    truncated: bool
+    address: Any
+    """The sender, as the socket names it."""
+    ancillary: list[tuple[int, int, bytes]]
+    """What the kernel told besides, to answer from the address that was written to."""
+
+
+class Listener:
+    """One bound socket; owns it."""
+
+    def __init__(self, sock: socket.socket, *, buffer: int, largest: int) -> None:
+        """Take over a bound datagram socket.
+
+        Args:
+            sock: the socket.
+            buffer: octets of receive buffer to ask for.
+            largest: octets of the largest datagram to take.
+        """
+        sock.setblocking(False)
+        self._sock = sock
+        self._largest = largest
+        address = sock.getsockname()
+        self.name = f"[{address[0]}]:{address[1]}" if sock.family == socket.AF_INET6 else f"{address[0]}:{address[1]}"
+        self.port: int = address[1]
+        self.buffer = _enlarge(sock, buffer)
+        """Octets of receive buffer that the kernel gave."""
+        # A sender discards an answer that comes from another address than it wrote to.
+        if address[0] == "::":
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        elif address[0] == "0.0.0.0":  # noqa: S104 - a comparison
+            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        self._dropped = _kernel_drops(sock)
+
+    def fileno(self) -> int:
+        """The descriptor, for the event loop."""
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+    def receive(self) -> Datagram | None:
+        """The next datagram, or None if there is none now.
+
+        Raises:
+            OSError: the socket is broken.
+        """
+        try:
+            data, ancillary, flags, address = self._sock.recvmsg(self._largest, _ANCILLARY)
+        except (BlockingIOError, InterruptedError):
+            return None
+        host: str = address[0]
+        if host.startswith(_MAPPED) and "." in host:
+            host = host.removeprefix(_MAPPED)
+        return Datagram(data, host, address[1], bool(flags & socket.MSG_TRUNC), address, ancillary)
+
+    def answer(self, datagram: Datagram, data: bytes) -> bool:
+        """Send ``data`` back, from the address that was written to; False if the kernel did not take it."""
+        from_address = [answer for said in datagram.ancillary if (answer := _same_address(said))]
+        try:
+            self._sock.sendmsg([data], from_address, 0, datagram.address)
+        except OSError:
+            return False
+        return True
+
+    def dropped(self) -> int:
+        """Datagrams that the kernel dropped, for want of buffer, since the last call (or since we took the socket)."""
+        now = _kernel_drops(self._sock)
+        new, self._dropped = (now - self._dropped) & 0xFFFF_FFFF, now
+        return new
+
+
+def bind(where: Listen) -> socket.socket:
+    """Open and bind a socket.
+
+    Raises:
+        OSError: it cannot be bound; the text is one sentence with the cure.
+    """
+    name = f"[{where.address}]:{where.port}" if where.family == socket.AF_INET6 else f"{where.address}:{where.port}"
+    sock = None
+    try:
+        info = socket.getaddrinfo(where.address, where.port, where.family, socket.SOCK_DGRAM, 0, socket.AI_NUMERICHOST)
+        sock = socket.socket(where.family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        if where.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # so that 0.0.0.0 and :: can both be given
+        sock.bind(info[0][4])
+    except OSError as error:
+        if sock is not None:
+            sock.close()
+        why = _CURES.get(error.errno or 0, error.strerror or "it cannot be opened")
+        raise OSError(f"cannot listen for traps on {name}/udp: {why}") from error
+    return sock
+
+
+def adopt(descriptor: int) -> socket.socket:
+    """Take over a socket that systemd opened; the descriptor itself stays open, so that it can be taken again.
+
+    Raises:
+        OSError: it is no datagram socket; the text is one sentence with the cure.
+    """
+    sock = socket.socket(fileno=os.dup(descriptor))
+    if sock.type != socket.SOCK_DGRAM or sock.family not in {socket.AF_INET, socket.AF_INET6}:
+        sock.close()
+        raise OSError("the socket named snmp is no UDP socket: write ListenDatagram= in its .socket unit")
+    return sock
+
+
+def drops_in_proc(inode: int, lines: Sequence[str]) -> int:
+    """A socket's drops from the lines of ``/proc/net/udp`` or ``udp6``; 0 if it is not there."""
+    for line in lines:
+        fields = line.split()
+        if len(fields) > _PROC_DROPS and fields[_PROC_INODE] == str(inode):
+            return int(fields[_PROC_DROPS])
+    return 0
+
+
+def _kernel_drops(sock: socket.socket) -> int:
+    """The socket's own count, the one of SO_RXQ_OVFL and /proc/net/udp, but asked for without needing a datagram."""
+    with suppress(OSError, struct.error):
+        return int(_U32.unpack_from(sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 64), _MEMINFO_DROPS * 4)[0])
+    with suppress(OSError):  # before Linux 4.12, and in some sandboxes
+        table = "/proc/self/net/udp6" if sock.family == socket.AF_INET6 else "/proc/self/net/udp"
+        with open(table, encoding="ascii") as lines:  # noqa: PTH123 - shorter than a Path, and no file
+            return drops_in_proc(os.fstat(sock.fileno()).st_ino, lines.readlines())
+    return 0
+
+
+def _enlarge(sock: socket.socket, octets: int) -> int:
+    """Ask for a receive buffer; SO_RCVBUFFORCE may pass net.core.rmem_max, but needs CAP_NET_ADMIN."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, octets)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # the kernel doubles it for its own book-keeping
+
+
+def _same_address(said: tuple[int, int, bytes]) -> tuple[int, int, bytes] | None:
+    """What to tell the kernel, so that an answer leaves from the address that the question was sent to."""
+    level, kind, content = said
+    if (level, kind) == (socket.IPPROTO_IP, _IP_PKTINFO):
+        _, local, _ = _IPV4_PACKET_INFO.unpack(content)
+        return level, kind, _IPV4_PACKET_INFO.pack(0, local, bytes(4))
+    if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
+        local, interface = _IPV6_PACKET_INFO.unpack(content)
+        # Only a link-local address needs its interface; for others the routing table knows better.
+        return level, kind, _IPV6_PACKET_INFO.pack(local, interface if local.startswith(_LINK_LOCAL) else 0)
+    return None
