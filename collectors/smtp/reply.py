@@ -1,0 +1,228 @@
+"""What a person wrote, apart from what their mail program quoted: one pass over the lines, no library.
+
+Nothing is ever thrown away: what is not new goes into the second half, which the ticket shows too. Where this errs, it
+should err by showing too much as new.
+"""
+
+import re
+
+MARKER = "##- Please reply above this line -##"
+"""Stands first in every mail that we send; survives all programs and languages."""
+
+_LONGEST_LINE = 500
+_MOST_LINES = 3_000
+"""Quoting is looked for in these; whoever writes more before it has it all shown as new."""
+_ATTRIBUTION_LINES = 3
+_HEADER_LINES = 8
+_ORIGINAL = (
+    "original message",
+    "original appointment",
+    "ursprüngliche nachricht",
+    "originalnachricht",
+    "original-nachricht",
+    "message d'origine",
+    "message d’origine",  # noqa: RUF001 - as Outlook writes it
+    "message original",
+    "mensaje original",
+    "mensagem original",
+    "messaggio originale",
+    "oorspronkelijk bericht",
+    "oprindelig besked",
+    "oprindelig meddelelse",
+    "ursprungligt meddelande",
+    "opprinnelig melding",
+    "alkuperäinen viesti",
+    "oryginalna wiadomość",
+    "původní zpráva",
+    "исходное сообщение",
+    "forwarded message",
+    "weitergeleitete nachricht",
+    "message transféré",
+    "reply message",
+    "原始邮件",
+    "元のメッセージ",
+)
+# How an attribution begins, and how it ends ("On Tuesday, Alice <a@b> wrote:").
+_ATTRIBUTIONS = (
+    (("on ", "at ", "-----original", "in a message "), (" wrote:", ">wrote:", "writes:", "wrote :", "wrote", "wrote,")),
+    (("le ", "le\xa0"), ("a écrit :", "a écrit:", "a écrit\xa0:", "écrit :", "écrit:", "ecrit :", "ecrit:")),
+    (("am ", "im "), ("schrieb:", "geschrieben:", "schrieb :")),
+    (("el ", "en "), ("escribió:", "escribió :", "escribio:")),
+    (("em ", "a ", "no dia "), ("escreveu:", "escreveu :")),
+    (("il ", "in data "), ("ha scritto:", "ha scritto :", "scrive:")),
+    (("op ",), ("schreef:", "geschreven:", "het volgende geschreven:")),
+    (
+        ("den ", "på ", "kl ", "on ", "tor", "man", "tir", "ons", "fre", "lør", "søn"),
+        ("skrev:", "skrev :", "skrev følgende:"),
+    ),
+    (
+        ("w dniu ", "dnia ", "pon.", "wt.", "śr.", "czw.", "pt.", "sob.", "niedz."),
+        ("napisał:", "napisał(a):", "napisała:", "pisze:"),
+    ),
+    (
+        ("",),
+        (
+            "kirjoitti:",
+            "пишет:",
+            "написал:",
+            "написал(а):",  # noqa: RUF001 - Russian
+            "написала:",
+            "写道:",
+            "写道：",  # noqa: RUF001 - as written in Chinese
+            "のメール:",
+            "yazdı:",  # noqa: RUF001 - Turkish
+            "napsal(a):",
+        ),
+    ),
+)
+_ALL_ENDS = tuple(end for _, ends in _ATTRIBUTIONS for end in ends)
+_VERB = re.compile(r"\s(schrieb|schreef|skrev|napsal|napisał)\s")
+_ATTRIBUTION_ENDS = frozenset(":：,e")  # noqa: RUF001 - as written in Chinese
+_DATE = re.compile(r"\d")
+_FIELDS = {
+    "from": (
+        "from",
+        "de",
+        "von",
+        "da",
+        "van",
+        "fra",
+        "från",
+        "od",
+        "lähettäjä",
+        "от",
+        "发件人",
+        "差出人",
+        "expéditeur",
+    ),
+    "rest": (
+        *("sent", "date", "to", "subject", "cc", "reply-to"),
+        *("envoyé", "date", "à", "objet", "répondre à"),
+        *("gesendet", "datum", "an", "betreff"),
+        *("enviado", "enviada", "fecha", "para", "asunto", "data", "assunto"),
+        *("inviato", "a", "oggetto"),
+        *("verzonden", "aan", "onderwerp"),
+        *("sendt", "dato", "til", "emne", "skickat", "till", "ämne"),
+        *("lähetetty", "vastaanottaja", "aihe", "wysłano", "do", "temat"),
+        *("отправлено", "дата", "кому", "тема", "发送时间", "收件人", "主题"),
+    ),
+}
+_FIELD = re.compile(r"^[*_\s>]{0,4}([^\W\d_][\w\- ]{0,20}?)[*_]?\s?[:：][*_]?(?:\s|$|\S)")  # noqa: RUF001 - as written in Chinese
+_RULE = re.compile(r"^[_\-*=]{10,}$")
+_DASHED = re.compile(r"^[>\s]{0,8}[-_*]{2,}\s?(.{3,60}?)\s?[-_*]{2,}$")
+
+
+def split_reply(text: str) -> tuple[str, str]:
+    """Part ``text`` into what is new and what is not.
+
+    Answers between or below quoted lines are new; so is all of a text in which nothing else would be.
+    """
+    lines = text.split("\n")
+    cut, resume = _first_quote(lines)
+    above, rest = lines[:cut], lines[cut:]
+    if resume:
+        below, quoted = _answers_within(rest, skip=resume)
+        above, rest = above + below, quoted
+    above, signature = _signature(above)
+    new = "\n".join(above).strip("\n").rstrip()
+    if not new.strip():
+        return text.strip("\n").rstrip(), ""
+    return new, "\n".join([*signature, *rest]).strip("\n").rstrip()
+
+
+def _first_quote(lines: list[str]) -> tuple[int, int]:
+    """Index of the line where quoting starts (its end if nowhere), and, if it is quoted by ``>``, of lines to skip."""
+    for index, line in enumerate(lines[:_MOST_LINES]):
+        short = line[:_LONGEST_LINE].strip()
+        if not short:
+            continue
+        if short.startswith(">"):
+            return index, 1
+        if MARKER in short or _is_separator(short, lines, index) or _begins_header_block(lines, index):
+            return index, 0
+        length = _attribution_length(lines, index)
+        if length:
+            following = next((each for each in lines[index + length :] if each.strip()), "")
+            return index, length if following.lstrip().startswith(">") else 0
+    return len(lines), 0
+
+
+def _is_separator(short: str, lines: list[str], index: int) -> bool:
+    dashed = _DASHED.match(short)
+    if dashed is not None and dashed[1].strip("-_* ").lower().rstrip(":") in _ORIGINAL:
+        return True
+    # Outlook draws a line above its block of headers.
+    return bool(_RULE.match(short)) and _begins_header_block(lines, index + 1)
+
+
+def _begins_header_block(lines: list[str], index: int) -> bool:
+    """Whether a sender's line and two more of the usual fields follow one another here."""
+    if _field(lines, index) not in _FIELDS["from"]:
+        return False
+    following = [_field(lines, each) for each in range(index + 1, index + 1 + _HEADER_LINES)]
+    return sum(name in _FIELDS["rest"] for name in following) >= 2  # noqa: PLR2004 - From alone may be prose
+
+
+def _field(lines: list[str], index: int) -> str:
+    if index >= len(lines):
+        return ""
+    found = _FIELD.match(lines[index][:_LONGEST_LINE])
+    return found[1].strip().lower() if found else ""
+
+
+def _attribution_length(lines: list[str], index: int) -> int:
+    """Over how many lines an attribution stands here; 0 if none does."""
+    joined = ""
+    for length in range(1, _ATTRIBUTION_LINES + 1):
+        if index + length > len(lines) or len(joined) > _LONGEST_LINE:
+            return 0
+        line = lines[index + length - 1][:_LONGEST_LINE].strip()
+        if not line:
+            return 0
+        joined = f"{joined} {line}".strip()
+        if line[-1] in _ATTRIBUTION_ENDS and _is_attribution(joined.lower()):
+            return length
+    return 0
+
+
+def _is_attribution(text: str) -> bool:
+    if not text.endswith(_ALL_ENDS) and not (text.endswith(":") and _VERB.search(text)):
+        return False
+    if not _DATE.search(text) and "@" not in text:
+        return False  # "On this he wrote:" is prose
+    return any(
+        text.startswith(begins) and (text.endswith(ends) or _verb_first(text, ends)) for begins, ends in _ATTRIBUTIONS
+    )
+
+
+def _verb_first(text: str, ends: tuple[str, ...]) -> bool:
+    """German and its neighbours put the writer last: ``Am 13.12. schrieb Max <max@example.org>:``."""
+    verb = _VERB.search(text)
+    return verb is not None and text.endswith(":") and any(end.startswith(verb[1]) for end in ends)
+
+
+def _answers_within(lines: list[str], *, skip: int) -> tuple[list[str], list[str]]:
+    """Part lines of which some are quoted by ``>`` into those that are not and those that are."""
+    new: list[str] = []
+    quoted = lines[:skip]
+    for index in range(skip, len(lines)):
+        line = lines[index]
+        if line.lstrip()[:1] == ">":
+            quoted.append(line)
+        elif (
+            index < _MOST_LINES
+            and line.strip()
+            and (_is_separator(line[:_LONGEST_LINE].strip(), lines, index) or MARKER in line)
+        ):
+            return new, quoted + lines[index:]
+        else:
+            new.append(line)
+    return new, quoted
+
+
+def _signature(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Take off a signature (RFC 3676 section 4.3), the last ``-- `` line and what follows."""
+    for index in range(len(lines) - 1, -1, -1):
+        if lines[index].rstrip("\r") in ("-- ", "--"):
+            return lines[:index], lines[index:]
+    return lines, []
