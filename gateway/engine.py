@@ -16,8 +16,9 @@ from gateway.core.decide import decide
 from gateway.core.decision import Command, Decision, Due, Heard, Input, Seen, Verb
 from gateway.core.event import Event
 from gateway.core.incident import Incident
+from gateway.core.judge import Judge
 from gateway.core.reason import Dropped, Reason
-from gateway.core.rules import DEFAULT_RULE, Rulebook
+from gateway.core.rules import DEFAULT_RULE
 from gateway.core.ticket import Observation, Ticket
 from gateway.pending import Pending, Run
 from gateway.plugin import Clock, Overloaded, Receipt
@@ -62,7 +63,7 @@ class Engine:
         self,
         store: Store,
         *,
-        rulebook: Rulebook,
+        judge: Judge,
         clock: Clock,
         new_id: Callable[[int], str],
         limits: EngineLimits | None = None,
@@ -70,7 +71,7 @@ class Engine:
         follow_clock: Callable[[int], None] = lambda _jump: None,
         clock_jump: Callable[[], int] = lambda: 0,
     ) -> None:
-        self.rulebook = rulebook
+        self.judge = judge
         self.healthy = True
         self.progress = 0
         """Grows with each turn of the commit loop and the ticker: what the watchdog looks at."""
@@ -93,7 +94,7 @@ class Engine:
     def emit(self, event: Event) -> asyncio.Future[Receipt]:
         """Take an event that somebody waits for: it is committed at once."""
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        verdict = self.rulebook.judge(event)
+        event, verdict = self.judge.judge(event)
         folded = self._pending.add(event, verdict, (event.identity, future))
         if folded is None:
             metrics.INPUTS_DROPPED.labels(event.collector, Dropped.OVERLOAD).inc()
@@ -104,7 +105,8 @@ class Engine:
 
     def offer(self, event: Event) -> bool:
         """Take an event that nobody waits for: it is committed with others, soon."""
-        folded = self._pending.add(event, self.rulebook.judge(event), None)
+        event, verdict = self.judge.judge(event)
+        folded = self._pending.add(event, verdict, None)
         if folded is None:
             metrics.INPUTS_DROPPED.labels(event.collector, Dropped.OVERLOAD).inc()
             return False

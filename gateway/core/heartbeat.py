@@ -11,6 +11,7 @@ The caller keeps the returned station once the signals are on disk; then a beat 
 not acknowledge it finds the old station and says the same again.
 """
 
+import math
 from dataclasses import replace
 from statistics import median_low
 
@@ -51,24 +52,27 @@ Heard = tuple[Station, tuple[Signal, ...]]
 def heard(station: Station | None, beat: Beat, policy: Policy, *, observed_s: float) -> Heard:
     """Take a station's message; ``station`` is None for one never heard of.
 
-    A station of which only a retained message or a last will is known comes back with ``beats == 0`` and no deadline:
-    the caller need not keep it.
+    A station that has only left, or of which only the broker spoke (a retained message, a last will), comes back with
+    ``beats == 0`` and no deadline: the caller need not keep it.
     """
     if station is None:
         station = Station(station=beat.station, site=beat.site)
     if beat.retained:
         return _remembered(station, beat, policy, observed_s=observed_s), ()
+    signals: tuple[Signal, ...] = ()
     if beat.kind is BeatKind.WILL:
         station = _willed(station, policy, observed_s=observed_s)
     elif beat.kind is BeatKind.LEAVE:
-        return _left(station, beat)
+        station, signals = _left(station, beat)
     elif _repeats(station, beat):
-        pass  # heard before, yet its fault may not have been: the first time may not have reached the disk
+        return station, ()
     elif _looks_replayed(station, beat):
-        return replace(station, doubted=(beat.sent_ms or 0, beat.at_ms)), ()
+        station = replace(station, doubted=(beat.sent_ms or 0, beat.at_ms))
     else:
-        return _alive(station, beat, policy, observed_s=observed_s)
-    return _judged(station, beat) if beat.fault else (station, ())
+        station, signals = _alive(station, beat, policy, observed_s=observed_s)
+        return (station, signals) if beat.fault == station.fault else _judged(station, beat, signals)
+    # No sign of life, yet a fault told is a fault told; that it is over only a living station can say.
+    return _judged(station, beat, signals) if beat.fault else (station, signals)
 
 
 def expired(station: Station, policy: Policy, *, observed_s: float, now_ms: int) -> Heard:
@@ -86,19 +90,12 @@ def expired(station: Station, policy: Policy, *, observed_s: float, now_ms: int)
         return replace(station, back=0, deadline_s=NEVER), ()  # it did not come back after all
     if station.state is StationState.NEW and policy.must_appear_s is None:
         return replace(station, deadline_s=NEVER), ()
-    misses = station.misses + 1
     if station.state is StationState.UP and not station.will:
         wait_s = max(policy.confirm_s, (policy.misses - 1) * station.interval_s)
-        return replace(station, state=StationState.LATE, misses=misses, deadline_s=station.deadline_s + wait_s), ()
-    down = replace(
-        station,
-        state=StationState.DOWN,
-        misses=misses,
-        back=0,
-        down_since_ms=now_ms,
-        deadline_s=NEVER,
-    )
-    return down, (_down_signal(down, observed_s=observed_s),)
+        return replace(station, state=StationState.LATE, misses=1, deadline_s=station.deadline_s + wait_s), ()
+    misses = station.misses if station.will else policy.misses
+    down = replace(station, state=StationState.DOWN, misses=misses, back=0, down_since_ms=now_ms, deadline_s=NEVER)
+    return down, (_down_signal(down, now_ms=now_ms),)
 
 
 def expect(name: str, policy: Policy, *, observed_s: float, site: str = "") -> Station:
@@ -110,7 +107,6 @@ def expect(name: str, policy: Policy, *, observed_s: float, site: str = "") -> S
         interval_s=interval_s,
         interval_from=source,
         grace_s=policy.grace(interval_s),
-        fresh_s=observed_s,
         deadline_s=NEVER if policy.must_appear_s is None else observed_s + policy.must_appear_s,
     )
 
@@ -130,7 +126,7 @@ def resumed(station: Station, policy: Policy, *, observed_s: float) -> Station:
         misses=station.misses if quiet else 0,
         back=0,
         will=False,
-        fresh_s=observed_s,
+        counted_s=observed_s,
         deadline_s=NEVER if quiet else observed_s + owed_s,
     )
 
@@ -142,7 +138,7 @@ def retired(station: Station) -> Heard:
         signals.append(_signal(station, EventKind.CLEAR, STATION_DOWN, "was taken out of service", cause="retired"))
     if station.fault:
         signals.append(_signal(station, EventKind.CLEAR, STATION_FAULT, "was taken out of service", cause="retired"))
-    gone = replace(station, state=StationState.RETIRED, fault="", will=False, misses=0, back=0, deadline_s=NEVER)
+    gone = replace(station, state=StationState.RETIRED, fault="", will=False, beats=0, gaps=(), deadline_s=NEVER)
     return gone, tuple(signals)
 
 
@@ -150,11 +146,15 @@ def retired(station: Station) -> Heard:
 
 
 def _repeats(station: Station, beat: Beat) -> bool:
-    """Whether this is the beat we accepted last, delivered again (or frozen: a station that repeats itself for ever)."""
+    """Whether this is the beat we accepted last, delivered again.
+
+    It says the same of its health, too: two beats in one second may differ in nothing else.
+    """
     if beat.sequence is None and beat.sent_ms is None:
         return False
     sent_ms = None if beat.sent_ms is None else min(beat.sent_ms, beat.at_ms)
-    return beat.sequence == station.sequence and sent_ms == station.sent_ms
+    same = beat.sequence == station.sequence and sent_ms == station.sent_ms
+    return same and station.beats > 0 and beat.fault == station.fault
 
 
 def _looks_replayed(station: Station, beat: Beat) -> bool:
@@ -180,9 +180,9 @@ def _looks_replayed(station: Station, beat: Beat) -> bool:
 
 def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -> Heard:
     birth = beat.kind is BeatKind.BIRTH
-    beats = station.beats + 1 if station.state is not StationState.RETIRED else 1
+    beats = station.beats + 1
     state, back = _next_state(station, policy, beats=beats, birth=birth)
-    gaps = _gaps(station, policy, birth=birth, observed_s=observed_s)
+    gaps, counted_s = _gaps(station, policy, observed_s=observed_s)
     interval_s, source = _interval(station, policy, announced=beat.interval_s, gaps=gaps)
     grace_s = policy.grace(interval_s)
     down = state is StationState.DOWN
@@ -194,7 +194,6 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
         interval_from=source,
         grace_s=grace_s,
         seen_ms=beat.at_ms,
-        fresh_s=observed_s,
         deadline_s=observed_s + interval_s + grace_s,
         beats=beats,
         misses=station.misses if down else 0,
@@ -203,19 +202,16 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
         fault=station.fault,
         born=station.born or birth,
         will=False,
-        sequence=beat.sequence,
-        sent_ms=None if beat.sent_ms is None else min(beat.sent_ms, beat.at_ms),
+        sequence=station.sequence if beat.sequence is None else beat.sequence,
+        sent_ms=station.sent_ms if beat.sent_ms is None else min(beat.sent_ms, beat.at_ms),
         doubted=None,
         gaps=gaps,
+        counted_s=counted_s,
     )
-    signals: tuple[Signal, ...] = ()
-    if station.state is StationState.DOWN and not down:
-        away = _span((beat.at_ms - station.down_since_ms) / 1000)
-        signals = (_signal(alive, EventKind.CLEAR, STATION_DOWN, f"is back after {away} down", cause="beat"),)
-    if beat.fault == station.fault:
-        return alive, signals
-    alive, judged = _judged(alive, beat)
-    return alive, signals + judged
+    if down or station.state is not StationState.DOWN:
+        return alive, ()
+    away = _span((beat.at_ms - station.down_since_ms) / 1000)
+    return alive, (_signal(alive, EventKind.CLEAR, STATION_DOWN, f"is back after {away} down", cause="beat"),)
 
 
 def _next_state(station: Station, policy: Policy, *, beats: int, birth: bool) -> tuple[StationState, int]:
@@ -224,20 +220,18 @@ def _next_state(station: Station, policy: Policy, *, beats: int, birth: bool) ->
         back = station.back + (max(1, policy.recovery_beats - 1) if birth else 1)
         return (StationState.UP, 0) if back >= policy.recovery_beats else (StationState.DOWN, back)
     settled = beats >= policy.settle_beats or policy.must_appear_s is not None
-    if station.state in (StationState.NEW, StationState.RETIRED) and not settled:
-        return StationState.NEW, 0
-    return StationState.UP, 0
+    return (StationState.UP if settled else StationState.NEW), 0
 
 
-def _judged(station: Station, beat: Beat) -> Heard:
-    """Compare what the station says of itself with what we know: raise once, clear once."""
+def _judged(station: Station, beat: Beat, signals: tuple[Signal, ...]) -> Heard:
+    """Compare what the station says of itself with what we know: raise once, clear once, after ``signals``."""
     if bool(beat.fault) is bool(station.fault):
-        return replace(station, fault=beat.fault), ()
+        return replace(station, fault=beat.fault), signals
     if beat.fault:
         signal = _signal(station, EventKind.RAISE, STATION_FAULT, f"reports a fault: {beat.fault}", cause="fault")
     else:
         signal = _signal(station, EventKind.CLEAR, STATION_FAULT, "reports that it is well again", cause="beat")
-    return replace(station, fault=beat.fault), (signal,)
+    return replace(station, fault=beat.fault), (*signals, signal)
 
 
 def _willed(station: Station, policy: Policy, *, observed_s: float) -> Station:
@@ -283,17 +277,20 @@ def _remembered(station: Station, beat: Beat, policy: Policy, *, observed_s: flo
 # --- intervals -----------------------------------------------------------------------------------
 
 
-def _gaps(station: Station, policy: Policy, *, birth: bool, observed_s: float) -> tuple[int, ...]:
-    """The last gaps between beats, with the one that ends now, as long as the interval must be learned.
+def _gaps(station: Station, policy: Policy, *, observed_s: float) -> tuple[tuple[int, ...], float]:
+    """The last gaps between beats, with the one that ends now, as long as the interval must be learned; and its end.
 
-    Whole seconds, rounded up: small integers cost no memory, and an interval that is a little long alarms nobody.
+    Beats closer than the least interval are one: some stations say everything three times. Gaps are whole seconds,
+    rounded up: small integers cost no memory, and an interval that is a little long alarms nobody.
     """
     if policy.interval_s is not None or station.interval_from is IntervalFrom.ANNOUNCED:
-        return ()
-    if birth or station.beats == 0 or station.state is StationState.SLEEPING:
-        return station.gaps
-    gap_s = min(max(observed_s - station.fresh_s, 0.0), policy.most_interval_s)
-    return (*station.gaps, -int(-gap_s // 1))[-policy.learn_gaps :]
+        return (), observed_s
+    if station.beats == 0 or station.state is StationState.SLEEPING:
+        return station.gaps, observed_s
+    gap_s = observed_s - station.counted_s
+    if gap_s < policy.least_interval_s:
+        return station.gaps, station.counted_s
+    return (*station.gaps, math.ceil(min(gap_s, policy.most_interval_s)))[-policy.learn_gaps :], observed_s
 
 
 def _interval(
@@ -316,17 +313,16 @@ def _interval(
 # --- words ---------------------------------------------------------------------------------------
 
 
-def _down_signal(station: Station, *, observed_s: float) -> Signal:
-    silence = _span(observed_s - station.fresh_s)
+def _down_signal(station: Station, *, now_ms: int) -> Signal:
+    terms = f"interval {_span(station.interval_s)}, grace {_span(station.grace_s)}"
+    heard = f"last heard {_span((now_ms - station.seen_ms) / 1000)} ago ({terms})"
     if station.beats == 0:
-        return _signal(
-            station, EventKind.RAISE, STATION_DOWN, f"was expected and never heard ({silence})", cause="never_appeared"
-        )
-    if station.will:
-        why = f"lost its connection (last will), and no beat came since; silent for {silence}"
-        return _signal(station, EventKind.RAISE, STATION_DOWN, why, cause="will")
-    why = f"is silent for {silence} (interval {_span(station.interval_s)}, grace {_span(station.grace_s)})"
-    return _signal(station, EventKind.RAISE, STATION_DOWN, why, cause="silence")
+        cause, words = "never_appeared", "was expected and has never been heard"
+    elif station.will:
+        cause, words = "will", f"lost its connection and has not come back; {heard}"
+    else:
+        cause, words = "silence", f"is silent; {heard}"
+    return _signal(station, EventKind.RAISE, STATION_DOWN, words, cause=cause)
 
 
 def _signal(station: Station, kind: EventKind, condition: str, words: str, *, cause: str) -> Signal:

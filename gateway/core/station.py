@@ -96,8 +96,6 @@ class Station:
     grace_s: float = 30.0
     seen_ms: int = 0
     """Wall time of the last fresh sign of life, for people; 0 if there was none."""
-    fresh_s: float = 0.0
-    """Observed time of the same."""
     deadline_s: float = NEVER
     """When `expired` has something to say."""
     beats: int = 0
@@ -120,6 +118,8 @@ class Station:
     """``(sent_ms, at_ms)`` of the last beat that looked like a replay."""
     gaps: tuple[int, ...] = ()
     """Whole seconds between the last beats, oldest first, while the interval must be learned."""
+    counted_s: float = 0.0
+    """Observed time of the beat from which the next gap is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,4 +131,5 @@ class Signal:
     """`STATION_DOWN` or `STATION_FAULT`."""
     summary: str
     labels: dict[str, str]
-    """``site``, ``interval_s``, ``interval_from``, and ``cause`` (``silence``, ``will``, ``never_appeared``, ``fault``)."""
+    """``site``, ``interval_s``, ``interval_from``, and ``cause`` (``silence``, ``will``, ``never_appeared``, ``fault``;
+    of a clear: ``beat``, ``leave``, ``retired``)."""

@@ -43,13 +43,13 @@ class Wheel:
         """Wake ``key`` at ``at_s``, and no longer when it was to be woken before; infinity means never.
 
         Raises:
-            ValueError: ``at_s`` is not a number.
+            ValueError: ``at_s`` is no instant (not a number, or minus infinity).
         """
-        if math.isnan(at_s):
-            raise ValueError("a deadline must be a number")
-        if math.isinf(at_s):
+        if at_s == math.inf:
             self.cancel(key)
             return
+        if not math.isfinite(at_s):
+            raise ValueError(f"a deadline must be an instant or never: {at_s}")
         self._at[key] = at_s
         place = self._place.get(key)
         if place is not None and place.tick * self._tick_s <= at_s:

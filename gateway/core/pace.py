@@ -1,0 +1,71 @@
+"""How fast a sink is called: a budget of calls, and a breaker that stops hammering a dead tracker. Time is an argument."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Budget:
+    """A token bucket: ``per_s`` calls a second, ``burst`` at once."""
+
+    per_s: float
+    burst: float
+    tokens: float = 0.0
+    at_s: float = 0.0
+
+    def wait_s(self, *, now_s: float) -> float:
+        """Seconds until a call may be made; 0 if it may be made now."""
+        self._fill(now_s)
+        return 0.0 if self.tokens >= 1 else (1 - self.tokens) / self.per_s
+
+    def spend(self, *, now_s: float) -> None:
+        """Count one call."""
+        self._fill(now_s)
+        self.tokens -= 1
+
+    def pause(self, seconds: float, *, now_s: float) -> None:
+        """Allow nothing for ``seconds``: the tracker said that the budget is spent."""
+        self._fill(now_s)
+        self.tokens = min(self.tokens, 1 - seconds * self.per_s)
+
+    def _fill(self, now_s: float) -> None:
+        self.tokens = min(self.burst, self.tokens + max(0.0, now_s - self.at_s) * self.per_s)
+        self.at_s = max(self.at_s, now_s)
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Closed: calls flow. After ``threshold`` failures in a row it opens; then one probe at a time is let through.
+
+    An optimisation only: the outbox is the truth, and a restart forgets the breaker.
+    """
+
+    threshold: int = 5
+    first_s: float = 30.0
+    longest_s: float = 300.0
+    failures: int = 0
+    opened: int = 0
+    open_until_s: float = 0.0
+
+    @property
+    def closed(self) -> bool:
+        """Whether calls flow freely."""
+        return self.opened == 0
+
+    def wait_s(self, *, now_s: float) -> float:
+        """Seconds until a call (or the next probe) may be made."""
+        return 0.0 if self.closed else max(0.0, self.open_until_s - now_s)
+
+    def succeeded(self) -> None:
+        """A call came through: close."""
+        self.failures = self.opened = 0
+
+    def failed(self, *, now_s: float) -> None:
+        """A call failed for reasons of the tracker's or the network's."""
+        self.failures += 1
+        if self.failures >= self.threshold or not self.closed:
+            self.pause(self.first_s * 2**self.opened, now_s=now_s)
+
+    def pause(self, seconds: float, *, now_s: float) -> None:
+        """Open for ``seconds`` at most `longest_s`; the next call is a probe."""
+        self.opened = min(self.opened + 1, 10)
+        self.open_until_s = now_s + min(seconds, self.longest_s)

@@ -1,0 +1,199 @@
+"""The watch over stations: beats come in from every collector, silence becomes an event.
+
+One observed clock for all deadlines: it advances only while we can hear, so an outage of ours costs nobody (promise 4).
+Per beat nothing is written; what changed is stored every few seconds, and edges (down, fault, back) go through the
+engine as events.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+import structlog
+
+from gateway.core.event import Beat, Event
+from gateway.core.heartbeat import expect, expired, heard, resumed
+from gateway.core.reason import Dropped
+from gateway.core.station import Policy, Signal, Station
+from gateway.core.wheel import Wheel
+from gateway.plugin import Clock, Receipt
+from gateway.store.api import Store, StoreError
+
+log = structlog.get_logger()
+
+TICK_S = 1.0
+FLUSH_S = 5.0
+FLUSH_MOST = 5_000
+"""Stations stored in one transaction, so that a commit stays short."""
+DUE_MOST = 1_000
+"""Stations looked at before the loop gets its turn."""
+
+
+class _Engine(Protocol):
+    def emit(self, event: Event) -> asyncio.Future[Receipt]: ...
+
+
+class Watch:
+    """Keeps every station; `run` serves until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: _Engine,
+        clock: Clock,
+        policy: Policy,
+        terms: Mapping[str, tuple[Policy, str]] | None = None,
+        most_stations: int = 1_000_000,
+        dropped: Callable[[str, Dropped], None] = lambda _collector, _reason: None,
+    ) -> None:
+        """Watch by ``policy``; ``terms`` holds listed stations by name, each with its own policy and site."""
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._policy = policy
+        self._terms = dict(terms or {})
+        self._most_stations = most_stations
+        self._dropped = dropped
+        self._stations: dict[str, Station] = {}
+        self._collectors: dict[str, str] = {}
+        self._changed: set[str] = set()
+        self._wheel = Wheel(tick_s=TICK_S)
+        self._deaf: set[str] = set()
+        self._observed_s = 0.0
+        self._ticked_s = clock.monotonic_s()
+
+    async def load(self) -> None:
+        """Take up every station again, each with its whole time before it; call before the first beat."""
+        self._ticked_s = self._clock.monotonic_s()
+        for station in await self._store.run(lambda tx: tx.stations()):
+            self._keep(resumed(station, self._policy_of(station.station), observed_s=self._observed_s))
+        for name, (policy, site) in self._terms.items():
+            if name not in self._stations:
+                self._keep(expect(name, policy, observed_s=self._observed_s, site=site))
+
+    def heard(self, beat: Beat) -> asyncio.Future[Receipt] | None:
+        """Take a beat; the future, if any, is done when what it changed for people is on disk."""
+        before = self._stations.get(beat.station)
+        if before is None and len(self._stations) >= self._most_stations:
+            self._dropped(beat.collector, Dropped.OVERLOAD)
+            return None
+        observed_s = self._observed_now()
+        after, signals = heard(before, beat, self._policy_of(beat.station), observed_s=observed_s)
+        if before is None and after.beats == 0 and not signals:
+            return None  # only the broker spoke of it
+        self._collectors[beat.station] = beat.collector
+        self._keep(after)
+        if not signals:
+            return None
+        futures = [self._engine.emit(self._event(after, signal, beat)) for signal in signals]
+        futures[-1].add_done_callback(lambda done: self._undo(done, before, after))
+        return futures[-1]
+
+    def connected(self, collector: str, up: bool) -> None:
+        """A collector can hear, or cannot: while one is deaf the observed clock stands still."""
+        self._advance()
+        if up:
+            self._deaf.discard(collector)
+        else:
+            self._deaf.add(collector)
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tick_for_ever(), name="watch-tick")
+            tasks.create_task(self._flush_for_ever(), name="watch-flush")
+
+    async def flush(self) -> None:
+        """Store what changed.
+
+        Raises:
+            StoreError: the disk refused; it stays to be stored.
+        """
+        while self._changed:
+            names = [self._changed.pop() for _ in range(min(FLUSH_MOST, len(self._changed)))]
+            stations = [self._stations[name] for name in names if name in self._stations]
+            try:
+                await self._store.run(lambda tx, stations=stations: tx.save_stations(stations))  # type: ignore[misc]
+            except StoreError:
+                self._changed.update(names)
+                raise
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _policy_of(self, name: str) -> Policy:
+        own = self._terms.get(name)
+        return own[0] if own else self._policy
+
+    def _keep(self, station: Station) -> None:
+        self._stations[station.station] = station
+        self._changed.add(station.station)
+        self._wheel.schedule(station.station, station.deadline_s)
+
+    def _undo(self, done: asyncio.Future[Receipt], before: Station | None, after: Station) -> None:
+        """The edge did not reach the disk and upstream will repeat it: forget it, so that it is an edge again."""
+        if done.cancelled() or done.exception() is None or self._stations.get(after.station) is not after:
+            return
+        if before is None:
+            del self._stations[after.station]
+            self._wheel.cancel(after.station)
+        else:
+            self._keep(before)
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            await self._clock.sleep(TICK_S)
+            self._advance()
+            await self._expire()
+
+    def _advance(self) -> None:
+        """Move the observed clock by the time that has passed while we could hear."""
+        now_s = self._clock.monotonic_s()
+        passed_s = now_s - self._ticked_s
+        self._ticked_s = now_s
+        if not self._deaf:
+            self._observed_s += passed_s
+
+    def _observed_now(self) -> float:
+        if self._deaf:
+            return self._observed_s
+        return self._observed_s + self._clock.monotonic_s() - self._ticked_s
+
+    async def _expire(self) -> None:
+        while due := self._wheel.due(self._observed_s, limit=DUE_MOST):
+            waiting = []
+            for name in due:
+                station = self._stations[name]
+                now_ms = self._clock.now_ms()
+                after, signals = expired(station, self._policy_of(name), observed_s=self._observed_s, now_ms=now_ms)
+                self._keep(after)
+                waiting += [(station, after, self._engine.emit(self._event(after, signal))) for signal in signals]
+            for before, after, future in waiting:
+                try:
+                    await future
+                except Exception as error:  # noqa: BLE001 - overload or a full disk: it stays due
+                    log.debug("station.delayed", station=before.station, why=str(error))
+                    if self._stations.get(after.station) is after:
+                        self._keep(replace(before, deadline_s=self._observed_s + TICK_S))
+            await asyncio.sleep(0)
+
+    async def _flush_for_ever(self) -> None:
+        while True:
+            await self._clock.sleep(FLUSH_S)
+            try:
+                await self.flush()
+            except StoreError as error:
+                log.warning("stations.delayed", why=str(error))
+
+    def _event(self, station: Station, signal: Signal, beat: Beat | None = None) -> Event:
+        return Event(
+            collector=self._collectors.get(station.station, "watch"),
+            source=station.station,
+            condition=signal.condition,
+            kind=signal.kind,
+            at_ms=beat.at_ms if beat else self._clock.now_ms(),
+            summary=signal.summary,
+            description=beat.description if beat else "",
+            labels={**(beat.labels if beat else {}), **signal.labels},
+        )
