@@ -11,7 +11,6 @@ The caller keeps the returned station once the signals are on disk; then a beat 
 not acknowledge it finds the old station and says the same again.
 """
 
-import math
 from dataclasses import replace
 from statistics import median_low
 
@@ -281,7 +280,7 @@ def _gaps(station: Station, policy: Policy, *, observed_s: float) -> tuple[tuple
     """The last gaps between beats, with the one that ends now, as long as the interval must be learned; and its end.
 
     Beats closer than the least interval are one: some stations say everything three times. Gaps are whole seconds,
-    rounded up: small integers cost no memory, and an interval that is a little long alarms nobody.
+    since small integers cost no memory.
     """
     if policy.interval_s is not None or station.interval_from is IntervalFrom.ANNOUNCED:
         return (), observed_s
@@ -290,7 +289,7 @@ def _gaps(station: Station, policy: Policy, *, observed_s: float) -> tuple[tuple
     gap_s = observed_s - station.counted_s
     if gap_s < policy.least_interval_s:
         return station.gaps, station.counted_s
-    return (*station.gaps, math.ceil(min(gap_s, policy.most_interval_s)))[-policy.learn_gaps :], observed_s
+    return (*station.gaps, round(min(gap_s, policy.most_interval_s)))[-policy.learn_gaps :], observed_s
 
 
 def _interval(

@@ -68,9 +68,8 @@ class Wheel:
         A call that used up its limit has more to do: `next_s` is then not after ``now_s``.
         """
         found: list[str] = []
-        now_tick = math.floor(now_s / self._tick_s)
         looked = 0
-        while self._ticks and self._ticks[0] <= now_tick and looked < limit:
+        while self._ticks and self._ticks[0] * self._tick_s <= now_s and looked < limit:
             slot = self._slots[self._ticks[0]]
             while slot.keys and looked < limit:
                 looked += 1
