@@ -1,0 +1,85 @@
+"""Talk to the running daemon: reading over HTTP, commands over its admin socket; never to its database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from gateway.cli.exits import Exit, Failure
+
+TIMEOUT_S = 15.0
+PAGE = 200
+"""Items asked for at a time."""
+
+
+class Daemon:
+    """A daemon that should be running."""
+
+    def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        """Take the daemon at ``url``; ``transport`` replaces the network's (a socket, or a test's)."""
+        self._where = url
+        self._transport = transport
+        self._url = url.rstrip("/")
+
+    @classmethod
+    def by_socket(cls, path: Path) -> "Daemon":
+        """The daemon whose admin socket is at ``path``."""
+        daemon = cls("http://tocsin", transport=httpx.HTTPTransport(uds=str(path)))
+        daemon._where = str(path)
+        return daemon
+
+    def get(self, path: str, **query: str | int) -> Any:
+        """The JSON document at ``path``."""
+        return self._call("GET", path, query)
+
+    def post(self, path: str) -> Any:
+        """Ask for a change; the answer's JSON document."""
+        return self._call("POST", path, {})
+
+    def items(self, path: str, *, limit: int, **query: str | int) -> Iterator[dict[str, Any]]:
+        """The items of a list, page after page, at most ``limit``."""
+        cursor: dict[str, str | int] = {}
+        while limit > 0:
+            answer = self.get(path, limit=min(limit, PAGE), **query, **cursor)
+            yield from answer["items"][:limit]
+            limit -= len(answer["items"])
+            if not answer.get("next"):
+                return
+            cursor = {"cursor": answer["next"]}
+
+    def _call(self, method: str, path: str, query: dict[str, str | int]) -> Any:
+        try:
+            with httpx.Client(transport=self._transport, timeout=TIMEOUT_S, trust_env=False) as client:
+                answer = client.request(method, f"{self._url}/api/v1/{path}", params=query)
+                document = answer.json() if answer.content else {}
+        except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
+            raise Failure(
+                f"no daemon answers at {self._where}; start it (tocsin run), or say where it is (--url, --state-dir)",
+                code=Exit.UNREACHABLE,
+            ) from None
+        except httpx.HTTPError as error:
+            why = str(error) or type(error).__name__
+            raise Failure(
+                f"the daemon at {self._where} did not answer ({why}); try again", code=Exit.TEMPORARY
+            ) from None
+        except ValueError:
+            raise Failure(
+                f"what answers at {self._where} is not tocsin; correct --url", code=Exit.UNREACHABLE
+            ) from None
+        if answer.is_success:
+            return document
+        raise _refusal(answer, document)
+
+
+def segment(text: str) -> str:
+    """``text`` as one segment of a path, whatever is in it."""
+    return quote(text, safe="")
+
+
+def _refusal(answer: httpx.Response, document: Any) -> Failure:
+    said = document.get("error") or document.get("detail") if isinstance(document, dict) else None
+    why = said if isinstance(said, str) else answer.reason_phrase
+    later = answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS
+    return Failure(f"the daemon says: {why} ({answer.status_code})", code=Exit.TEMPORARY if later else Exit.FAILED)

@@ -1,0 +1,75 @@
+"""``tocsin explain``: which rule wins for an event, and why the others lose."""
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from gateway.cli.exits import Failure
+from gateway.cli.options import config_option, configuration, json_option, say_json
+from gateway.cli.tables import table
+from gateway.config.mistakes import unknown_key
+from gateway.core.event import Event, EventKind
+from gateway.core.rules import Explanation, Verdict
+
+_TEXTS = ("collector", "source", "condition", "object", "severity", "summary", "description", "requester")
+_KNOWN = (*_TEXTS, "kind", "labels", "at_ms")
+
+
+@click.command()
+@config_option
+@click.argument("event", type=click.File(encoding="utf-8"))
+@json_option
+def explain(path: Path | None, event: IO[str], *, as_json: bool) -> None:
+    """Say what the rules make of EVENT, a JSON file (- for standard input).
+
+    Its members are those of an event: collector, source, condition, kind, object, severity, summary, description, labels.
+    """
+    rulebook = configuration(path).rulebook()
+    said = read_event(event.read())
+    verdict, explanations = rulebook.judge(said), rulebook.explain(said)
+    if as_json:
+        say_json({"verdict": asdict(verdict), "rules": [asdict(explanation) for explanation in explanations]})
+        return
+    click.echo(_verdict_text(verdict))
+    click.echo(_rules_text(explanations))
+
+
+def read_event(text: str) -> Event:
+    """The event that a JSON document describes; values of labels may be numbers.
+
+    Raises:
+        Failure: it describes none; the sentence says why.
+    """
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Failure(f"EVENT is not JSON ({error}); write an object with source, condition and labels") from None
+    if not isinstance(given, dict) or not isinstance(given.get("labels", {}), dict):
+        raise Failure('EVENT and its labels must be JSON objects, as in {"source": "r1", "condition": "link_down"}')
+    for key in given:
+        if key not in _KNOWN:
+            raise Failure(f"EVENT has {key}: {unknown_key(key, _KNOWN)}")
+    kind = given.get("kind", EventKind.RAISE.value)
+    if kind not in list(EventKind):
+        raise Failure(f"EVENT has kind {kind!r}; write raise, clear or note")
+    texts: dict[str, Any] = {name: _text(given.get(name, "")) for name in _TEXTS}
+    labels = {name: _text(value) for name, value in given.get("labels", {}).items()}
+    return Event(kind=EventKind(kind), at_ms=0, labels=labels, **texts)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _verdict_text(verdict: Verdict) -> str:
+    shown = [(item.name, getattr(verdict, item.name)) for item in fields(Verdict)]
+    filled = [(name, ", ".join(map(str, value)) if isinstance(value, tuple) else value) for name, value in shown]
+    return table(("VERDICT", ""), [row for row in filled if row[1] not in ("", 0, False)])
+
+
+def _rules_text(explanations: list[Explanation]) -> str:
+    rows = [("won" if said.won else "lost", said.rule, said.why) for said in explanations]
+    return "\n" + table(("", "RULE", "WHY"), rows)

@@ -1,0 +1,57 @@
+"""``tocsin run``: the daemon."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from gateway import logs
+from gateway.cli.options import config_option, configuration, prepared, state_dir_option
+from gateway.config import quick_start_file
+
+
+@click.command()
+@config_option
+@state_dir_option
+def run(path: Path | None, state_dir: Path) -> None:
+    """Hear traps, heartbeats and mail, and keep tickets, until told to stop.
+
+    SIGTERM and SIGINT drain and stop; SIGHUP reads the configuration again.
+    """
+    config = configuration(path)
+    folder = prepared(state_dir)
+    logs.configure(
+        form=config.daemon.log_format.value, verbosity=config.daemon.log_verbosity.value, secrets=config.secrets()
+    )
+    from gateway.app import serve  # noqa: PLC0415 - the other commands need not load the whole daemon
+
+    def ready() -> None:
+        if config.path == quick_start_file():
+            click.echo(invitation())
+
+    code = asyncio.run(serve(config, state_dir=folder, ready=ready))
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def invitation() -> str:
+    """What the quick start prints: three lines to paste."""
+    command = _own_command()
+    return (
+        "\nTocsin listens. Paste these lines into another terminal:\n\n"
+        f"  {command} send trap\n"
+        f"""  {command} send beat '{{"status":"fault"}}'\n"""
+        f"  {command} send mail\n\n"
+        "Incidents and tickets: http://127.0.0.1:9464/    Stop: Ctrl-C\n"
+    )
+
+
+def _own_command() -> str:
+    """How this command was called, in a form that works from the same folder."""
+    called = Path(sys.argv[0])
+    if not called.is_absolute() or called.name != "tocsin":
+        return "tocsin"
+    near = os.path.relpath(called)
+    return near if len(near) < len(str(called)) else str(called)

@@ -1,0 +1,70 @@
+"""The JSON Schema of a configuration file, for editors; ``config/tocsin.schema.json`` is the one of what we ship."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from gateway.config.load import DEFAULT_PACKS, ENTRIES, LISTS, SECTIONS
+from gateway.plugin import CollectorPlugin, PluginConfig, SinkPlugin
+from gateway.plugins import Plugins
+
+Schema = dict[str, Any]
+MODE: JsonSchemaMode = "validation"
+
+
+def text(plugins: Plugins) -> str:
+    """The schema as it is written to a file."""
+    return json.dumps(schema(plugins), indent=2, ensure_ascii=False) + "\n"
+
+
+def schema(plugins: Plugins) -> Schema:
+    """The schema of the whole file, with the options of every plugin in ``plugins``."""
+    models = [*SECTIONS.values(), *ENTRIES.values()]
+    models += [collector.config for collector in plugins.collectors.values()]
+    models += [sink.config for sink in plugins.sinks.values()]
+    references, definitions = models_json_schema([(model, MODE) for model in models], by_alias=True)
+
+    def of(model: type[PluginConfig]) -> Schema:
+        return dict(references[model, MODE])
+
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Tocsin configuration",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "rule_packs": _texts(LISTS["rule_packs"], DEFAULT_PACKS),
+            "include": _texts(LISTS["include"], ()),
+            **{name: of(model) for name, model in SECTIONS.items()},
+            "collectors": _instances("Collectors by name.", plugins.collectors, definitions, of),
+            "sinks": _instances("Sinks by name.", plugins.sinks, definitions, of),
+            **{name: {"type": "array", "items": of(model)} for name, model in ENTRIES.items()},
+        },
+        "$defs": definitions["$defs"],
+    }
+
+
+def _texts(about: str, default: Iterable[str]) -> Schema:
+    return {"type": "array", "items": {"type": "string"}, "description": about, "default": list(default)}
+
+
+def _instances(
+    about: str, plugins: Mapping[str, CollectorPlugin] | Mapping[str, SinkPlugin], definitions: Schema, of: Any
+) -> Schema:
+    """Tables named after a plugin are of its type; any other name says its ``type``."""
+    for plugin in plugins.values():
+        definition = definitions["$defs"][of(plugin.config)["$ref"].rpartition("/")[2]]
+        options = definition.setdefault("properties", {})
+        options["type"] = {"const": plugin.name, "description": "The plugin; left out: the table's name."}
+        options["enabled"] = {"type": "boolean", "default": True, "description": "Whether it is used."}
+    return {
+        "type": "object",
+        "description": about,
+        "properties": {name: of(plugin.config) for name, plugin in plugins.items()},
+        "additionalProperties": {
+            "required": ["type"],
+            "anyOf": [of(plugin.config) for plugin in plugins.values()],
+        },
+    }
