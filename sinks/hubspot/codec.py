@@ -222,6 +222,11 @@ def records(body: Any) -> list[Record]:
     return [record(each) for each in body["results"]]
 
 
+def is_id(text: str) -> bool:
+    """Whether a text can be a record's id: HubSpot's are decimal numbers."""
+    return text.isascii() and text.isdecimal()
+
+
 def ref(found: Record, config: HubspotConfig) -> TicketRef:
     """Where the ticket is."""
     url = found.url

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 from gateway.core.impact import Impact
 from gateway.core.ticket import TicketState
 from gateway.plugin import PluginConfig, Secret
-from sinks._address import base_url
+from sinks._address import base_url as address
 
 InternalId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """An id as HubSpot's settings show it under ``</>``; a label with spaces is refused here."""
@@ -61,7 +61,7 @@ class HubspotConfig(PluginConfig):
 
     token: Secret
     """Service key or app token, by reference: ``env:HUBSPOT_TOKEN``, ``file:/path``, ``credential:NAME``."""
-    base_url: Annotated[str, AfterValidator(base_url)] = "https://api.hubapi.com"
+    base_url: Annotated[str, AfterValidator(address)] = "https://api.hubapi.com"
     """Address of the API; only tests and recording proxies need another one."""
     ca_file: Path | None = None
     """PEM file with further certificate authorities, for a proxy that inspects TLS."""
@@ -86,7 +86,7 @@ class HubspotConfig(PluginConfig):
     """Folder of the file manager that attachments are put into; they are private."""
     portal_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{0,20}$")] = ""
     """Account (Hub) id: only for links to tickets, where HubSpot's answer has none."""
-    app_url: Annotated[str, AfterValidator(base_url)] = "https://app.hubspot.com"
+    app_url: Annotated[str, AfterValidator(address)] = "https://app.hubspot.com"
     """Address of the web application for such links (``https://app-eu1.hubspot.com`` in Europe)."""
     read_timeout_s: Annotated[float, Field(ge=5, le=300)] = 60.0
     """Patience for one answer: too little turns slow answers into unknown outcomes."""

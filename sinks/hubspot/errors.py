@@ -13,9 +13,9 @@ def explain(body: Any) -> str:
     sentence = " ".join(dict.fromkeys(text for text in said if text))
     scopes = _scopes(details)
     if scopes:
-        sentence += f" Give the token these scopes: {', '.join(scopes)}."
+        sentence = f"Give the token these scopes: {', '.join(scopes)}. {sentence}"
     if "PROPERTY_DOESNT_EXIST" in str(body):
-        sentence += " Make our properties with: tocsin setup hubspot --apply."
+        sentence = f"Our properties are missing: make them with tocsin setup hubspot --apply. {sentence}"
     return sentence
 
 

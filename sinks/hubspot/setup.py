@@ -122,7 +122,7 @@ class SetUp:
     async def _make(self, name: str, kind: str, field: str, description: str, *, unique: bool = False) -> Finding:
         await self._group()
         label = "Tocsin " + name.removeprefix(self._config.property_prefix).replace("_", " ")
-        body = {
+        body: dict[str, Any] = {
             "name": name,
             "label": label,
             "groupName": GROUP,

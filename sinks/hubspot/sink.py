@@ -61,7 +61,7 @@ class HubspotSink:
 
     async def update(self, ref: TicketRef, draft: TicketDraft) -> None:
         """Read the ticket, then write only what differs from the draft."""
-        seen = await self._read(ref.id)
+        seen = await self._read(_id(ref))
         if seen is None:
             raise Reject(f"HubSpot has no ticket {ref.id} any more: somebody deleted it.")
         state = await self._state(seen)
@@ -74,14 +74,21 @@ class HubspotSink:
         """Read by id in batches; what a batch leaves out is asked for one by one, to tell deleted from merged."""
         seen: list[Observation] = []
         for start in range(0, len(refs), codec.BATCH):
-            asked = [ref.id for ref in refs[start : start + codec.BATCH]]
-            body = codec.batch_body(list(dict.fromkeys(asked)), codec.read_back(self._config))
-            answer = await self._caller.call("POST", codec.TICKETS + "/batch/read", writes=False, json=body)
-            found = {each.id: each for each in answer.read(codec.records)}
-            for ref in refs[start : start + codec.BATCH]:
-                there = found.get(ref.id) or await self._read(ref.id)
+            batch = refs[start : start + codec.BATCH]
+            found = await self._read_many([ref.id for ref in batch if codec.is_id(ref.id)])
+            for ref in batch:
+                there = found.get(ref.id)
+                if there is None and codec.is_id(ref.id):
+                    there = await self._read(ref.id)
                 seen.append(await self._observed(ref, there))
         return seen
+
+    async def _read_many(self, ids: list[str]) -> dict[str, codec.Record]:
+        if not ids:
+            return {}
+        body = codec.batch_body(list(dict.fromkeys(ids)), codec.read_back(self._config))
+        answer = await self._caller.call("POST", codec.TICKETS + "/batch/read", writes=False, json=body)
+        return {each.id: each for each in answer.read(codec.records) if not each.archived}
 
     async def _observed(self, asked: TicketRef, found: codec.Record | None) -> Observation:
         if found is None:
@@ -90,18 +97,18 @@ class HubspotSink:
 
     async def link(self, ref: TicketRef, other: TicketRef) -> None:
         """Associate two tickets; HubSpot takes the same association twice."""
-        where = path(codec.TICKETS + "/{}/associations/default/tickets/{}", ref.id, other.id)
+        where = path(codec.TICKETS + "/{}/associations/default/tickets/{}", _id(ref), _id(other))
         await self._caller.call("PUT", where, writes=True)
 
     # --- comments ---
 
     async def comment(self, ref: TicketRef, comment: Comment) -> None:
         """Add a note, which only the portal's users see."""
-        await self._note(codec.note_body(comment, ticket=ref.id, now_ms=self._host.clock.now_ms()))
+        await self._note(codec.note_body(comment, ticket=_id(ref), now_ms=self._host.clock.now_ms()))
 
     async def has_comment(self, ref: TicketRef, mark: str) -> bool:
         """Read the notes associated with the ticket; beyond the first page, the newest ones by search."""
-        where = path(codec.TICKETS + "/{}", ref.id)
+        where = path(codec.TICKETS + "/{}", _id(ref))
         answer = await self._caller.call("GET", where, writes=False, params={"associations": "notes"}, missing_ok=True)
         if answer.missing:
             raise Reject(f"HubSpot has no ticket {ref.id} any more: somebody deleted it.")
@@ -113,7 +120,7 @@ class HubspotSink:
                 return True
         if not more:
             return False
-        body = codec.marked_notes_query(ref.id)
+        body = codec.marked_notes_query(_id(ref))
         newest = await self._caller.call("POST", codec.NOTES + "/search", writes=False, json=body)
         return _marked(newest.read(codec.records), mark)
 
@@ -136,7 +143,7 @@ class HubspotSink:
             file = answer.read(lambda body: str(body["id"]))
         now_ms = self._host.clock.now_ms()
         await self._note(
-            codec.attachment_note_body(attachment.name, mark=mark, file=file, ticket=ref.id, now_ms=now_ms)
+            codec.attachment_note_body(attachment.name, mark=mark, file=file, ticket=_id(ref), now_ms=now_ms)
         )
 
     async def _note(self, body: dict[str, object]) -> None:
@@ -204,6 +211,17 @@ def judge(refused: Refused) -> SinkError | None:
     if refused.writes and errors.conflicts(refused.status, refused.json):
         return _Conflict(refused.sentence)
     return None
+
+
+def _id(ref: TicketRef) -> str:
+    """The id in a ref.
+
+    Raises:
+        Reject: it cannot be one of HubSpot's.
+    """
+    if not codec.is_id(ref.id):
+        raise Reject(f"{ref.id!r} is no id of HubSpot's: the stored reference is damaged.")
+    return ref.id
 
 
 def _marked(notes: list[codec.Record], mark: str) -> bool:

@@ -8,6 +8,8 @@ answers that each tracker puts in its own way.
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
 from enum import Enum
 from typing import Any
 
@@ -224,6 +226,29 @@ class Tracker:
         if fault.body is None:
             return self.error(fault.status, "Something went wrong.")
         return JSONResponse(fault.body, status_code=fault.status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of a multipart body."""
+
+    filename: str
+    media_type: str
+    content: bytes
+
+
+async def parts_of(request: Request) -> dict[str, Part]:
+    """The parts of a ``multipart/form-data`` body, by their names."""
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    mail = BytesParser(policy=HTTP).parsebytes(head + await request.body())
+    return {
+        str(part.get_param("name", header="content-disposition")): Part(
+            filename=part.get_filename() or "",
+            media_type=part.get_content_type(),
+            content=part.get_payload(decode=True),
+        )
+        for part in mail.iter_parts()
+    }
 
 
 async def _whole(receive: Receive) -> bytes:
