@@ -237,7 +237,7 @@ class FakeHubspot(Tracker):
             and self.searchable(thing.updated_ms)
             and all(map(_matcher(thing), filters))
         ]
-        hits.sort(key=lambda thing: thing.id, reverse=body.get("sorts", [""])[0].startswith("-"))
+        hits.sort(key=lambda thing: thing.id, reverse=(body.get("sorts") or [""])[0].startswith("-"))
         results = [self._shown(each, body.get("properties", [])) for each in hits[: body.get("limit", 10)]]
         return JSONResponse({"total": len(hits), "results": results})
 
