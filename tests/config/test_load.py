@@ -131,3 +131,14 @@ def test_a_configuration_cannot_be_changed(loading):
 def test_a_file_that_is_not_there_is_one_sentence(plugins):
     with pytest.raises(Exception, match=r"^/nowhere/tocsin\.toml: there is no such file; give its path with --config"):
         load(Path("/nowhere/tocsin.toml"), plugins=plugins)
+
+
+def test_stations_owe_what_their_entry_says_and_else_what_all_owe(loading):
+    config = loading.load(
+        "[stations]\ninterval = '2m'\ngrace = '40s'\n[[station]]\nname = 's1'\nsite = 'lyon'\ninterval = '10s'\n"
+        "[[station]]\nname = 's2'\nmust_appear_within = '10m'\n"
+    )
+    assert config.stations.policy().default_interval_s == 120
+    (first, site), (second, _) = config.station_terms()["s1"], config.station_terms()["s2"]
+    assert (first.interval_s, first.grace_s, first.must_appear_s, site) == (10, 40, None, "lyon")
+    assert (second.interval_s, second.grace(120), second.must_appear_s) == (None, 40, 600)
