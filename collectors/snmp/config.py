@@ -218,7 +218,7 @@ _LEVELS = {Level.FULL: 0, Level.NONE: 0, Level.AUTH: 1, Level.PRIV: 3}
 class SnmpConfig(PluginConfig):
     """Traps and informs, SNMP v1, v2c and v3."""
 
-    listen: tuple[Endpoint, ...] = Field(default=("127.0.0.1:1162",), min_length=1, max_length=64)
+    listen: tuple[Endpoint, ...] = Field(default=("127.0.0.1:1162",), max_length=64)
     """UDP addresses to listen on, such as 127.0.0.1:1162, 0.0.0.0:162, [::]:162. Not used if systemd hands sockets over."""
     allow: tuple[Network, ...] = Field(default=("0.0.0.0/0", "::/0"), max_length=10_000)
     """Networks whose datagrams are looked at; all others are counted and dropped before decoding."""
@@ -258,7 +258,14 @@ class SnmpConfig(PluginConfig):
     @classmethod
     def _list(cls, given: object) -> object:
         if isinstance(given, str):
-            raise _wrong(f"must be a list: write [{'...'!r}]")
+            raise _wrong('must be a list: write ["..."]')
+        return given
+
+    @field_validator("listen")
+    @classmethod
+    def _somewhere(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if not given:
+            raise _wrong('give at least one address to listen on, such as "127.0.0.1:1162"')
         return given
 
     @model_validator(mode="after")

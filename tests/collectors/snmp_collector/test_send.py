@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from collectors.snmp.keys import Auth, Localisation, Priv
-from collectors.snmp.send import SendError, Sender, send_trap
+from collectors.snmp.send import Sender, SendError, send_trap
 from gateway.core.reason import Dropped
 
 PASSWORD = "a-long-password"

@@ -1,0 +1,316 @@
+"""What the collector counts, answers and survives; datagrams are made by hand and sent over loopback."""
+
+import asyncio
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
+
+from collectors.snmp import codec
+from gateway.core.reason import Dropped
+from gateway.plugin import Overloaded
+from gateway.testing.clock import ManualClock, turns
+from gateway.testing.intake import RecordingIntake
+
+SHARED = Path(os.environ.get("TOCSIN_SHARED", Path(__file__).parents[4] / "shared"))
+UPTIME, TRAP_OID = "1.3.6.1.2.1.1.3.0", "1.3.6.1.6.3.1.1.4.1.0"
+
+
+def v2c(kind=codec.PduType.TRAP_V2, *, request_id=1, uptime=1, community=b"public"):
+    varbinds = [codec.VarBind(UPTIME, 0x43, uptime), codec.VarBind(TRAP_OID, 6, "1.3.6.1.6.3.1.1.5.3")]
+    return codec.encode_message(codec.V2C, community, codec.encode_pdu(kind, varbinds, request_id=request_id))
+
+
+def inform(**more):
+    return v2c(codec.PduType.INFORM, **more)
+
+
+def answers(sock):
+    """Request ids of the responses that came."""
+    ids = []
+    while True:
+        try:
+            data = sock.recv(2000)
+        except BlockingIOError:
+            return ids
+        pdu = codec.decode_message(data, accept=codec.ANY_PDU).pdu
+        assert pdu.type is codec.PduType.RESPONSE
+        ids.append(pdu.request_id)
+
+
+PUBLIC = {"communities": ["public"]}
+
+
+async def test_everything_received_is_kept_or_counted(serve, sender):
+    datagrams = [v2c(), v2c(community=b"guess"), b"", b"\x30", b"\xff" * 99, v2c(codec.PduType.GET_REQUEST), v2c()[:-1]]
+    async with serve(PUBLIC) as running:
+        for data in datagrams:
+            sender.sendto(data, ("127.0.0.1", running.port))
+        await running.settled(inputs=len(datagrams))
+
+    assert running.intake.inputs == len(datagrams)
+    assert running.balance() == 0
+    assert running.intake.drops == {Dropped.UNKNOWN_COMMUNITY: 1, Dropped.MALFORMED: 4, Dropped.UNSUPPORTED: 1}
+
+
+async def test_an_overload_of_traps_is_left_to_the_intake_to_count(serve, sender):
+    intake = RecordingIntake()
+    intake.overloaded = True
+    async with serve(PUBLIC, intake=intake) as running:
+        sender.sendto(v2c(), ("127.0.0.1", running.port))
+        await running.settled(inputs=1)
+
+    assert intake.drops == {Dropped.OVERLOAD: 1}
+    assert running.balance() == 0
+
+
+@pytest.mark.shared
+async def test_hostile_and_odd_datagrams_are_counted_and_stop_nothing(serve, sender):
+    cases = SHARED / "corpora/snmp"
+    if not cases.is_dir():
+        pytest.skip(f"{cases} is absent: set TOCSIN_SHARED")
+    lines = [
+        line
+        for name in ("hard_cases", "third_party_packets")
+        for line in (cases / f"{name}.jsonl").read_text().splitlines()
+    ]
+    datagrams = [data for line in lines if len(data := bytes.fromhex(json.loads(line)["hex"])) < 60_000]
+    async with serve(PUBLIC | {"users": [{"name": "authMD5OnlyUser"}], "receive_buffer": 8_388_608}) as running:
+        for data in datagrams:
+            sender.sendto(data, ("127.0.0.1", running.port))
+        await running.settled(inputs=len(datagrams) - 10)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.setblocking(False)
+            other.connect(("127.0.0.1", running.port))
+            other.send(inform(request_id=4711))
+            async with asyncio.timeout(5):
+                await asyncio.get_running_loop().sock_recv(other, 1000)
+
+    assert running.balance() == 0
+    assert len(running.intake.events) > 50
+
+
+async def test_a_datagram_larger_than_allowed_is_counted(serve, sender):
+    async with serve(PUBLIC | {"max_datagram": 484}) as running:
+        sender.sendto(v2c() + bytes(500), ("127.0.0.1", running.port))
+        await running.settled(inputs=1)
+
+    assert running.intake.drops == {Dropped.OVERSIZED: 1}
+
+
+async def test_a_budget_spent_leaves_the_rest_for_the_next_turn(serve, sender):
+    async with serve(PUBLIC | {"read_budget": 2}) as running:
+        for _ in range(7):
+            sender.sendto(v2c(), ("127.0.0.1", running.port))
+        await asyncio.sleep(0)
+        assert running.intake.inputs <= 2
+        await running.settled(inputs=7)
+
+
+async def test_what_the_kernel_drops_is_counted(serve, sender):
+    async with serve(PUBLIC | {"receive_buffer": 4096}) as running:
+        for number in range(100):  # nobody reads meanwhile: the loop doesn't turn
+            sender.sendto(v2c(request_id=number), ("127.0.0.1", running.port))
+        await running.clock.advance(1.0)
+        await running.settled(inputs=100)
+
+    drops = running.intake.drops[Dropped.KERNEL]
+    assert drops > 50
+    assert (running.intake.inputs, len(running.intake.events)) == (100, 100 - drops)
+
+
+async def test_a_late_loss_is_counted_when_serving_ends(serve, sender):
+    async with serve(PUBLIC | {"receive_buffer": 4096}) as running:
+        for number in range(100):
+            sender.sendto(v2c(request_id=number), ("127.0.0.1", running.port))
+
+    assert running.intake.drops[Dropped.KERNEL] > 50
+    assert running.intake.link_up is False
+
+
+# --- informs -------------------------------------------------------------------------------------
+
+
+async def test_a_repeat_waits_with_the_first_and_both_are_answered_once_it_is_kept(serve, sender):
+    intake = RecordingIntake(hold=True)
+    async with serve(PUBLIC, intake=intake) as running:
+        for request_id in (1, 2, 3):  # net-snmp changes the request id
+            sender.sendto(inform(request_id=request_id), ("127.0.0.1", running.port))
+        await running.settled(inputs=3)
+        assert answers(sender) == []
+        intake.release()
+        await turns(5)
+        assert answers(sender) == [1, 3]  # the first, and what the sender waits for now
+
+    assert len(intake.events) == 1
+    assert intake.events[0].identity.startswith("snmp:")
+    assert intake.drops == {Dropped.DUPLICATE: 2}
+
+
+async def test_a_repeat_of_an_answered_inform_is_answered_at_once_for_a_minute(serve, sender):
+    async with serve(PUBLIC) as running:
+        to = ("127.0.0.1", running.port)
+        sender.sendto(inform(request_id=1), to)
+        await running.settled(inputs=1)
+        await running.clock.advance(59)
+        sender.sendto(inform(request_id=2), to)
+        await running.settled(inputs=2)
+        assert len(running.intake.events) == 1
+        await running.clock.advance(60)
+        sender.sendto(inform(request_id=3), to)
+        await running.settled(inputs=3)
+        await turns(5)
+        assert answers(sender) == [1, 2, 3]
+
+    first, second = running.intake.events
+    assert first.identity == second.identity  # so the store folds what we have forgotten
+    assert running.intake.drops == {Dropped.DUPLICATE: 1}
+
+
+async def test_an_inform_that_was_not_kept_is_taken_again(serve, sender):
+    intake = RecordingIntake(hold=True)
+    async with serve(PUBLIC, intake=intake) as running:
+        sender.sendto(inform(request_id=1), ("127.0.0.1", running.port))
+        await running.settled(inputs=1)
+        intake.release(Overloaded("the disk is full"))
+        await turns(5)
+        assert answers(sender) == []
+        sender.sendto(inform(request_id=2), ("127.0.0.1", running.port))
+        await running.settled(inputs=2)
+        intake.release()
+        await turns(5)
+        assert answers(sender) == [2]
+
+    assert len(intake.events) == 2
+
+
+async def test_the_same_words_at_another_uptime_or_from_another_port_are_another_inform(serve, sender):
+    async with serve(PUBLIC) as running:
+        sender.sendto(inform(uptime=1), ("127.0.0.1", running.port))
+        sender.sendto(inform(uptime=2), ("127.0.0.1", running.port))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.sendto(inform(uptime=2), ("127.0.0.1", running.port))
+            await running.settled(inputs=3)
+
+    assert len({event.identity for event in running.intake.events}) == 3
+
+
+async def test_answers_after_the_end_are_lost_quietly(serve, sender):
+    intake = RecordingIntake(hold=True)
+    async with serve(PUBLIC, intake=intake) as running:
+        sender.sendto(inform(), ("127.0.0.1", running.port))
+        await running.settled(inputs=1)
+    intake.release()
+    await turns(5)
+    assert answers(sender) == []
+
+
+async def test_reports_are_rationed(serve, sender):
+    probe = bytes.fromhex(
+        "303a020103300f02020101020300ffe30401040201030410300e0400020100020100040004000400301204000400a00c020201010201000201003000"
+    )
+    async with serve({"users": [{"name": "ops"}], "reports_per_s": 2}) as running:
+        sent = REGISTRY.get_sample_value("tocsin_snmp_reports_total")
+        for _ in range(5):
+            sender.sendto(probe, ("127.0.0.1", running.port))
+        sender.sendto(b"", ("127.0.0.1", running.port))
+        await running.settled(inputs=1)
+
+    assert running.intake.inputs == 1  # to ask who we are is no input
+    assert REGISTRY.get_sample_value("tocsin_snmp_reports_total") - sent == 2
+
+
+# --- start ---------------------------------------------------------------------------------------
+
+
+async def test_a_port_in_use_is_told_in_a_sentence(serve, sender):
+    port = sender.getsockname()[1]
+    with pytest.raises(
+        OSError, match=rf"cannot listen for traps on 127.0.0.1:{port}/udp: address already in use; stop"
+    ):
+        async with serve({"listen": [f"127.0.0.1:{port}"]}):
+            pass
+
+
+async def test_sockets_of_systemd_are_taken_and_left_open(serve, sender):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as given:
+        given.bind(("127.0.0.1", 0))
+        async with serve(PUBLIC | {"listen": ["192.0.2.1:162"]}, sockets={"snmp": [given.fileno()]}) as running:
+            sender.sendto(inform(), given.getsockname())
+            await running.settled(inputs=1)
+        assert given.getsockname()[1] == running.port  # still open, for the next start
+
+
+async def test_a_stream_socket_of_systemd_is_refused(serve):
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as given, pytest.raises(OSError, match="ListenDatagram="):
+        async with serve(sockets={"snmp": [given.fileno()]}):
+            pass
+
+
+async def test_the_engine_id_stays_and_the_boots_grow(serve):
+    async with serve() as first:
+        engine_id = first.keep.kept["engine_id"]
+    async with serve(keep=first.keep) as second:
+        assert second.keep.kept["engine_id"] == engine_id
+
+    assert first.keep.kept["engine_boots"] == b"2"
+    assert 5 <= len(engine_id) <= 32
+    assert engine_id[0] & 0x80  # RFC 3411's format
+    assert engine_id[4] == 5
+
+
+async def test_the_start_tells_what_was_had_and_no_secret(serve, secret):
+    user = {"name": "ops", "auth": "sha256", "auth_password": secret("AUTH", "authentic-password")}
+    with capture_logs() as logs:
+        async with serve({"communities": ["c0mmunity"], "users": [user], "receive_buffer": 1_073_741_824}) as running:
+            buffer = REGISTRY.get_sample_value("tocsin_snmp_receive_buffer_bytes")
+            assert buffer == running.collector.listeners[0].buffer
+    assert logs[0]["event"] == "listener.opened"
+    assert "c0mmunity" not in str(logs)
+    assert "authentic-password" not in str(logs)
+
+
+async def test_a_broken_socket_ends_the_collector(tmp_path):
+    from collectors.snmp.collector import SnmpCollector
+    from collectors.snmp.config import SnmpConfig
+    from collectors.snmp.names import Names
+    from collectors.snmp.usm import Usm
+    from gateway.plugin import Host
+    from gateway.testing.keep import MemoryKeep
+
+    ours, theirs = os.pipe()
+    os.write(theirs, b"!")  # always readable
+
+    class Broken:
+        name, port, buffer = "broken", 0, 0
+
+        def fileno(self):
+            return ours
+
+        def receive(self):
+            raise OSError("the interface is gone")
+
+        def dropped(self):
+            return 0
+
+    clock, intake = ManualClock(), RecordingIntake()
+    host = Host(name="snmp", clock=clock, keep=MemoryKeep(), state_dir=tmp_path)
+    usm = Usm([], engine_id=b"\x80\0\0\0\5x", boots=1, now_s=0, salt=0)
+    collector = SnmpCollector(SnmpConfig(), host, listeners=[Broken()], usm=usm, names=Names({}, {}))
+
+    async def serve_until_it_breaks():
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(collector.run(intake))
+            await clock.advance(2)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await serve_until_it_breaks()
+    os.close(ours)
+    os.close(theirs)
+
+    assert "the interface is gone" in str(caught.value.exceptions[0])
+    assert intake.link_up is False
