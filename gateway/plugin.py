@@ -46,10 +46,13 @@ __all__ = [
     "Reject",
     "Retry",
     "Secret",
+    "ShowsTickets",
     "Sink",
     "SinkError",
     "SinkPlugin",
+    "TicketRemark",
     "TicketState",
+    "TicketView",
     "Unauthorized",
     "UnknownOutcome",
 ]
@@ -357,6 +360,36 @@ class Attaches(Protocol):
 
     async def attach(self, ref: TicketRef, attachment: Attachment, *, mark: str) -> None:
         """Add the file, unless one with this ``mark`` (a short name prefix) is there already."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketRemark:
+    """One line of a ticket's history, for `ShowsTickets`."""
+
+    at_ms: int
+    who: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketView:
+    """A ticket as our own page shows it."""
+
+    name: str
+    title: str
+    description: str
+    impact: Impact
+    state: TicketState
+    remarks: tuple[TicketRemark, ...] = ()
+
+
+@runtime_checkable
+class ShowsTickets(Protocol):
+    """A sink that keeps its tickets here, so that our own page shows them."""
+
+    async def show(self, ref: str) -> TicketView | None:
+        """The ticket whose ref has this id; None if there is none."""
         ...
 
 

@@ -149,7 +149,7 @@ class Page:
 
 
 class Reader(Protocol):
-    """Reading for faces: sees what is committed, and never keeps the writer waiting."""
+    """Reading for faces: sees what is committed, and never keeps the writer waiting. Keys in ``_ms`` are instants."""
 
     async def incidents(
         self, *, states: Sequence[State] = (), source: str = "", cursor: str = "", limit: int = 100
@@ -185,7 +185,10 @@ class Reader(Protocol):
 class Store(Protocol):
     """A store, open."""
 
-    reader: Reader
+    @property
+    def reader(self) -> Reader:
+        """Reading for faces."""
+        ...
 
     def submit(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
         """Queue ``work`` for the writer's thread; the future holds its result when it is on disk.

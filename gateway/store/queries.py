@@ -136,7 +136,7 @@ class SqliteReader:
 
 _COUNTS = {
     "incidents": "SELECT state, count(*) FROM incident WHERE state <> 'closed' GROUP BY state",
-    "impacts": "SELECT impact, count(*) FROM incident WHERE state IN ('open', 'recovering') GROUP BY impact",
+    "impacts": "SELECT CAST(impact AS TEXT), count(*) FROM incident WHERE state IN ('open', 'recovering') GROUP BY impact",
     "operations": "SELECT sink || '/' || state, count(*) FROM operation GROUP BY sink, state",
     "stations": "SELECT state, count(*) FROM station GROUP BY state",
     "quarantine": "SELECT reason, count(*) FROM quarantine GROUP BY reason",
@@ -165,9 +165,9 @@ def _incident_item(incident: Incident) -> dict[str, Any]:
         "severity": incident.severity,
         "state": incident.state.value,
         "occurrences": incident.occurrences,
-        "first_seen": incident.first_seen_ms,
-        "last_seen": incident.last_seen_ms,
-        "due": incident.due_ms,
+        "first_seen_ms": incident.first_seen_ms,
+        "last_seen_ms": incident.last_seen_ms,
+        "due_ms": incident.due_ms,
         "summary": incident.summary,
         "description": incident.description,
         "labels": dict(incident.labels),
@@ -211,11 +211,11 @@ def _station_item(_db: sqlite3.Connection, row: tuple[Any, ...]) -> dict[str, An
         "interval_s": station.interval_s,
         "interval_from": station.interval_from.value,
         "grace_s": station.grace_s,
-        "seen": station.seen_ms or None,
-        "down_since": station.down_since_ms or None,
+        "seen_ms": station.seen_ms or None,
+        "down_since_ms": station.down_since_ms or None,
         "beats": station.beats,
     }
 
 
 def _unknown_item(_db: sqlite3.Connection, row: tuple[Any, ...]) -> dict[str, Any]:
-    return dict(zip(("condition", "count", "first_seen", "last_seen", "sample"), row, strict=True))
+    return dict(zip(("condition", "count", "first_seen_ms", "last_seen_ms", "sample"), row, strict=True))

@@ -1,0 +1,131 @@
+"""The JSON API: lists are ``{"items": [...], "next": cursor or null}``; instants are RFC 3339 in UTC."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.core.decision import Verb
+from gateway.core.incident import State
+from gateway.core.operation import OperationState
+from gateway.store.api import Page
+
+if TYPE_CHECKING:
+    from gateway.app import App
+
+MOST_ITEMS = 1000
+
+
+class Api:
+    """Handlers of ``/api/v1``."""
+
+    def __init__(self, app: "App") -> None:
+        self._app = app
+        self._reader = app.store.reader
+
+    async def incidents(self, request: Request) -> Response:
+        """Incidents, newest first; ``state`` (comma-separated) and ``source`` narrow the list."""
+        states = [State(word) for word in _words(request, "state", State)]
+        source = request.query_params.get("source", "")
+        return await _page(request, lambda **where: self._reader.incidents(states=states, source=source, **where))
+
+    async def incident(self, request: Request) -> Response:
+        """One incident with its timeline."""
+        found = await self._reader.incident(request.path_params["id"])
+        if found is None:
+            raise HTTPException(404, f"there is no incident {request.path_params['id']}")
+        return JSONResponse(public(found))
+
+    async def command(self, request: Request) -> Response:
+        """Close an incident, or lift its mutes."""
+        verb = request.path_params["verb"]
+        if verb not in list(Verb):
+            raise HTTPException(404, f"an incident cannot {verb}; it can {' or '.join(Verb)}")
+        incident_id = request.path_params["id"]
+        if await self._app.engine.command(incident_id, Verb(verb), actor="an operator") is None:
+            raise HTTPException(404, f"there is no incident {incident_id}")
+        return await self.incident(request)
+
+    async def stations(self, request: Request) -> Response:
+        """Stations by name."""
+        return await _page(request, self._reader.stations)
+
+    async def tickets(self, request: Request) -> Response:
+        """Tickets, newest incident first."""
+        return await _page(request, self._reader.tickets)
+
+    async def outbox(self, request: Request) -> Response:
+        """Operations that wait, oldest first; ``state`` (comma-separated) narrows the list."""
+        states = [OperationState(word) for word in _words(request, "state", OperationState)]
+        return await _page(request, lambda **where: self._reader.operations(states=states, **where))
+
+    async def operate(self, request: Request) -> Response:
+        """Requeue or drop a dead operation."""
+        number, verb = request.path_params["id"], request.path_params["verb"]
+        now_ms = self._app.clock.now_ms()
+        match verb:
+            case "requeue":
+                done = await self._app.store.run(lambda tx: tx.requeue(number, now_ms=now_ms))
+            case "drop":
+                done = await self._app.store.run(lambda tx: tx.drop(number))
+            case _:
+                raise HTTPException(404, f"an operation cannot {verb}; it can requeue or drop")
+        if not done:
+            raise HTTPException(404, f"the outbox has no dead operation {number}")
+        self._app.wake_delivery()
+        return JSONResponse({"id": number, "done": verb})
+
+    async def unknown(self, request: Request) -> Response:
+        """Conditions that no rule knows."""
+        return await _page(request, self._reader.unknown)
+
+
+def public(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item as programs get it: instants (``first_seen_ms``) become RFC 3339 (``first_seen``)."""
+    return {
+        name.removesuffix("_ms"): rfc3339(value) if name.endswith("_ms") else _public(value)
+        for name, value in item.items()
+    }
+
+
+def rfc3339(at_ms: int | None) -> str | None:
+    """``2026-11-22T03:00:05.123Z``."""
+    if at_ms is None:
+        return None
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _public(value: Any) -> Any:
+    if isinstance(value, list):
+        return [public(one) if isinstance(one, dict) else one for one in value]
+    return value
+
+
+async def _page(request: Request, read: Callable[..., Awaitable[Page]]) -> Response:
+    page = await read(cursor=_cursor(request), limit=_limit(request))
+    return JSONResponse({"items": [public(item) for item in page.items], "next": page.next})
+
+
+def _cursor(request: Request) -> str:
+    cursor = request.query_params.get("cursor", "")
+    if request.url.path.endswith("/outbox") and cursor and not cursor.isdecimal():
+        raise HTTPException(400, "cursor: take it from the answer's next")
+    return cursor
+
+
+def _limit(request: Request) -> int:
+    given = request.query_params.get("limit", "100")
+    if not given.isdecimal() or not 1 <= int(given) <= MOST_ITEMS:
+        raise HTTPException(400, f"limit: a number from 1 to {MOST_ITEMS}")
+    return int(given)
+
+
+def _words(request: Request, name: str, closed: type[State] | type[OperationState]) -> list[str]:
+    given = [word for word in ",".join(request.query_params.getlist(name)).split(",") if word]
+    wrong = [word for word in given if word not in list(closed)]
+    if wrong:
+        raise HTTPException(400, f"{name}: {wrong[0]} is none of {', '.join(closed)}")
+    return given

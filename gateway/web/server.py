@@ -1,0 +1,99 @@
+"""The HTTP servers: one for people and scrapers on TCP, one for commands on a unix socket."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from gateway.config.types import Endpoint
+from gateway.web.site import site
+
+if TYPE_CHECKING:
+    from gateway.app import App
+
+ADMIN_SOCKET = "admin.sock"
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the daemon."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serve_faces(app: "App") -> AsyncIterator[None]:
+    """Serve until the block ends.
+
+    Raises:
+        OSError: an address cannot be listened on.
+    """
+    http = app.config.http
+    listeners = [(site(app, admin=True), _listen_unix(app.state_dir / ADMIN_SOCKET))]
+    if http.enabled:
+        listeners.append((site(app, admin=False), _listen_tcp(http.listen)))
+    servers = [(_server(faces, app), listener) for faces, listener in listeners]
+    async with asyncio.TaskGroup() as tasks:
+        for server, listener in servers:
+            tasks.create_task(server.serve(sockets=[listener]), name="web")
+        try:
+            yield
+        finally:
+            for server, _ in servers:
+                server.should_exit = server.force_exit = True
+    (app.state_dir / ADMIN_SOCKET).unlink(missing_ok=True)
+
+
+def _server(faces: ASGIApp, app: "App") -> _Server:
+    http = app.config.http
+    return _Server(
+        uvicorn.Config(
+            faces,
+            access_log=False,
+            log_config=None,
+            lifespan="off",
+            server_header=False,
+            limit_concurrency=http.connections_max,
+            timeout_keep_alive=round(http.keep_alive_s),
+            timeout_graceful_shutdown=2,
+            ws="none",
+        )
+    )
+
+
+def _listen_tcp(endpoint: Endpoint) -> socket.socket:
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((endpoint.host, endpoint.port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+def _listen_unix(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(mask)
+    listener.listen(16)
+    listener.setblocking(False)
+    return listener
