@@ -7,9 +7,7 @@ refuses: unknown properties, stages of other pipelines, options that are not the
 import itertools
 import json
 import re
-import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -17,21 +15,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gateway.plugin import Clock
-from tests.trackers._base import Fault, Say, Tracker, parts_of
+from tests.trackers._base import Say, parts_of
+from tests.trackers._hubspot_portal import TOKEN, Portal, iso
 
-TOKEN = "pat-na1-fake"
-_BUILT_IN: dict[str, dict[str, str]] = {
-    "tickets": {
-        "subject": "string",
-        "content": "string",
-        "hs_pipeline": "string",
-        "hs_pipeline_stage": "string",
-        "hs_ticket_priority": "enumeration",
-        "hubspot_owner_id": "string",
-        "hs_external_object_ids": "string",
-    },
-    "notes": {"hs_timestamp": "datetime", "hs_note_body": "string", "hs_attachment_ids": "string"},
-}
+__all__ = ["TOKEN", "FakeHubspot"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,36 +36,21 @@ class Thing:
     """(kind, id) of the records associated with it."""
 
 
-class FakeHubspot(Tracker):
-    """The portal; ``read_lag_s`` is how long a read by a unique value does not see a new record."""
+class FakeHubspot(Portal):
+    """The records of a portal, and the rules that they obey."""
 
-    def __init__(self, clock: Clock, *, search_lag_s: float = 0.0, scopes: frozenset[str] = frozenset({"*"})) -> None:
+    def __init__(self, clock: Clock, *, search_lag_s: float = 0.0) -> None:
         super().__init__(clock, search_lag_s=search_lag_s)
-        self.scopes = scopes
         self.things: dict[tuple[str, str], Thing] = {}
         self.files: dict[str, dict[str, Any]] = {}
-        self.groups = {"ticketinformation": "Ticket information"}
-        self.defined = {
-            kind: {name: _built_in(name, type_) for name, type_ in names.items()} for kind, names in _BUILT_IN.items()
-        }
-        self.pipelines = [
-            _pipeline(
-                "0", "Support", {"1": "New", "2": "Waiting on contact", "3": "Waiting on us", "4": "Closed"}, {"4"}
-            )
-        ]
-        self.owners = [_owner("41629779", "noc@example.com"), _owner("41629780", "field@example.com")]
         self.page = 500
+        """How many associated notes one answer lists."""
         self.conflict_status = 409
         self.hidden_keys: set[str] = set()
         """Unique values that a read does not show yet."""
-        self.daily_left = 650_000
         self._serial = itertools.count(35512339183)
 
     # --- for tests ---
-
-    def make_property(self, name: str, *, unique: bool = False, type_: str = "string") -> None:
-        """What an administrator clicks together."""
-        self.defined["tickets"][name] = _built_in(name, type_) | {"hasUniqueValue": unique, "hubspotDefined": False}
 
     def tickets(self) -> list[Thing]:
         """The tickets that are there, in the order made."""
@@ -96,13 +68,9 @@ class FakeHubspot(Tracker):
         old.merged_into = other.merged_into = new.id
         return new.id
 
-    # --- Tracker ---
-
     def routes(self) -> list[BaseRoute]:
-        found: list[BaseRoute] = []
-        for crm in ("/crm/{area}/2026-09", "/crm/v3/{area}"):
-            objects, properties = crm.format(area="objects"), crm.format(area="properties")
-            pipelines, owners = crm.format(area="pipelines"), crm.format(area="owners")
+        found: list[BaseRoute] = self.portal_routes()
+        for objects in ("/crm/objects/2026-09", "/crm/v3/objects"):
             found += [
                 Route(objects + "/{kind}/search", self._search, methods=["POST"]),
                 Route(objects + "/{kind}/merge", self._merge, methods=["POST"]),
@@ -112,49 +80,16 @@ class FakeHubspot(Tracker):
                 Route(objects + "/{kind}/{id}", self._patch, methods=["PATCH"]),
                 Route(objects + "/{kind}/{id}", self._archive, methods=["DELETE"]),
                 Route(objects + "/{kind}/{id}/associations/default/{other}/{to}", self._associate, methods=["PUT"]),
-                Route(properties + "/tickets/groups", self._make_group, methods=["POST"]),
-                Route(properties + "/tickets/groups/{name}", self._group, methods=["GET"]),
-                Route(properties + "/tickets", self._make_property, methods=["POST"]),
-                Route(properties + "/tickets/{name}", self._property, methods=["GET"]),
-                Route(pipelines + "/tickets", self._pipelines, methods=["GET"]),
-                Route(owners, self._owners, methods=["GET"]),
-                Route(owners + "/", self._owners, methods=["GET"]),
-                Route(owners + "/{id}", self._owner, methods=["GET"]),
             ]
-        return [
-            *found,
-            Route("/account-info/2026-09/details", self._account, methods=["GET"]),
-            Route("/files/2026-03/files", self._upload, methods=["POST"]),
-            Route("/{rest:path}", self._nowhere, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
-        ]
-
-    def admits(self, request: Request) -> bool:
-        return request.headers.get("authorization") == f"Bearer {TOKEN}"
-
-    def error(self, status: int, message: str, *, category: str = "", **more: Any) -> Response:
-        body = {
-            "status": "error",
-            "message": message,
-            "correlationId": str(uuid.UUID(int=status)),
-            "category": category or "VALIDATION_ERROR",
-        }
-        return JSONResponse(body | more, status_code=status)
-
-    def rate_limited(self, fault: Fault) -> Response:
-        response = self.error(
-            429,
-            "You have reached your ten_secondly_rolling limit.",
-            errorType="RATE_LIMIT",
-            policyName="TEN_SECONDLY_ROLLING",
-        )
-        response.headers["x-hubspot-ratelimit-interval-milliseconds"] = "10000"
-        return response
+        found.append(Route("/files/2026-03/files", self._upload, methods=["POST"]))
+        found.append(Route("/{rest:path}", self._nowhere, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]))
+        return found
 
     # --- records ---
 
     async def _create(self, request: Request) -> Response:
         kind, body = request.path_params["kind"], json.loads(await request.body())
-        self._allow(kind, "write")
+        self.allow(kind, "write")
         properties = self._checked(kind, body["properties"])
         if kind == "notes" and not properties.get("hs_timestamp"):
             raise Say(self.error(400, "Some required properties were not set.", errors=[{"message": "hs_timestamp"}]))
@@ -185,7 +120,7 @@ class FakeHubspot(Tracker):
 
     async def _get(self, request: Request) -> Response:
         kind = request.path_params["kind"]
-        self._allow(kind, "read")
+        self.allow(kind, "read")
         thing = self._one(request, kind)
         shown = self._shown(thing, _names(request.query_params.getlist("properties")))
         if request.query_params.get("associations") == "notes":
@@ -198,7 +133,7 @@ class FakeHubspot(Tracker):
 
     async def _patch(self, request: Request) -> Response:
         kind = request.path_params["kind"]
-        self._allow(kind, "write")
+        self.allow(kind, "write")
         thing = self._one(request, kind)
         body = json.loads(await request.body())
         thing.properties |= self._checked(kind, body["properties"], pipeline=thing.properties.get("hs_pipeline", "0"))
@@ -211,12 +146,12 @@ class FakeHubspot(Tracker):
 
     async def _batch_read(self, request: Request) -> Response:
         kind, body = request.path_params["kind"], json.loads(await request.body())
-        self._allow(kind, "read")
+        self.allow(kind, "read")
         if len(body["inputs"]) > 100:
             raise Say(self.error(400, "The batch has more than 100 inputs"))
         found = [self.things.get((kind, each["id"])) for each in body["inputs"]]
         live = [each for each in found if each is not None and not each.archived and not each.merged_into]
-        now = _iso(self.clock.now_ms())
+        now = iso(self.clock.now_ms())
         return JSONResponse(
             {
                 "status": "COMPLETE",
@@ -253,71 +188,15 @@ class FakeHubspot(Tracker):
             raise Say(self.error(404, "One or more records do not exist", category="OBJECT_NOT_FOUND"))
         self.things[ends[0]].linked.add(ends[1])
         self.things[ends[1]].linked.add(ends[0])
-        now = _iso(self.clock.now_ms())
+        now = iso(self.clock.now_ms())
         spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 452}
         result = {"from": {"id": params["id"]}, "to": {"id": params["to"]}, "associationSpec": spec}
         return JSONResponse({"status": "COMPLETE", "results": [result], "startedAt": now, "completedAt": now})
 
-    # --- schema ---
-
-    async def _property(self, request: Request) -> Response:
-        self._allow("tickets", "read")
-        found = self.defined["tickets"].get(request.path_params["name"])
-        return JSONResponse(found) if found else self._missing("property")
-
-    async def _make_property(self, request: Request) -> Response:
-        self._allow("schemas", "write")
-        body = json.loads(await request.body())
-        if body["groupName"] not in self.groups:
-            raise Say(self.error(400, f"Property group {body['groupName']} does not exist"))
-        if body["name"] in self.defined["tickets"]:
-            raise Say(self.error(409, f"Property {body['name']} already exists", category="OBJECT_ALREADY_EXISTS"))
-        made = _built_in(body["name"], body["type"]) | body | {"options": [], "hubspotDefined": False}
-        self.defined["tickets"][body["name"]] = made
-        return JSONResponse(made, status_code=201)
-
-    async def _group(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in self.groups:
-            return self._missing("property group")
-        return JSONResponse({"name": name, "label": self.groups[name], "archived": False, "displayOrder": 1})
-
-    async def _make_group(self, request: Request) -> Response:
-        self._allow("schemas", "write")
-        body = json.loads(await request.body())
-        self.groups[body["name"]] = body["label"]
-        return JSONResponse({**body, "archived": False, "displayOrder": 1}, status_code=201)
-
-    async def _pipelines(self, request: Request) -> Response:
-        return JSONResponse({"results": self.pipelines})
-
-    async def _owners(self, request: Request) -> Response:
-        self._allow("owners", "read")
-        email = request.query_params.get("email")
-        return JSONResponse({"results": [each for each in self.owners if email in {None, each["email"]}]})
-
-    async def _owner(self, request: Request) -> Response:
-        self._allow("owners", "read")
-        found = [each for each in self.owners if each["id"] == request.path_params["id"]]
-        return JSONResponse(found[0]) if found else self._missing("owner")
-
-    async def _account(self, request: Request) -> Response:
-        return JSONResponse(
-            {
-                "portalId": 12345678,
-                "accountType": "STANDARD",
-                "timeZone": "Europe/Copenhagen",
-                "companyCurrency": "DKK",
-                "additionalCurrencies": [],
-                "utcOffset": "+01:00",
-                "utcOffsetMilliseconds": 3_600_000,
-                "uiDomain": "app.hubspot.com",
-                "dataHostingLocation": "na1",
-            }
-        )
+    # --- files ---
 
     async def _upload(self, request: Request) -> Response:
-        self._allow("files", "write")
+        self.allow("files", "write")
         form = await parts_of(request)
         upload, access = form["file"], json.loads(form["options"].content).get("access")
         if access not in {"PRIVATE", "PUBLIC_INDEXABLE", "PUBLIC_NOT_INDEXABLE"} or not form["folderPath"].content:
@@ -346,26 +225,13 @@ class FakeHubspot(Tracker):
         )
         return self.things[kind, id_]
 
-    def _allow(self, area: str, right: str) -> None:
-        scope = f"crm.objects.{area}.{right}"
-        if not self.scopes & {"*", scope}:
-            detail = {
-                "message": "One or more of the following scopes are required.",
-                "context": {"requiredGranularScopes": [scope]},
-            }
-            text = "This app hasn't been granted all required scopes to make this call."
-            raise Say(self.error(403, text, category="MISSING_SCOPES", errors=[detail]))
-
-    def _missing(self, what: str) -> Response:
-        return self.error(404, f"No such {what}", category="OBJECT_NOT_FOUND")
-
     def _one(self, request: Request, kind: str) -> Thing:
         value, by = request.path_params["id"], request.query_params.get("idProperty")
         thing = self.things.get((kind, value)) if by is None else self._holder(kind, by, value)
         if thing is not None and thing.merged_into:
             thing = self.things[kind, thing.merged_into]
         if thing is None or thing.archived or (by and value in self.hidden_keys):
-            raise Say(self._missing(kind))
+            raise Say(self.missing(kind))
         return thing
 
     def _holder(self, kind: str, name: str, value: str) -> Thing | None:
@@ -411,56 +277,11 @@ class FakeHubspot(Tracker):
         return {
             "id": thing.id,
             "properties": properties,
-            "createdAt": _iso(thing.created_ms),
-            "updatedAt": _iso(thing.updated_ms),
+            "createdAt": iso(thing.created_ms),
+            "updatedAt": iso(thing.updated_ms),
             "archived": thing.archived,
             "url": f"https://app.hubspot.com/contacts/12345678/record/0-5/{thing.id}",
         }
-
-
-def _built_in(name: str, type_: str) -> dict[str, Any]:
-    values = ["LOW", "MEDIUM", "HIGH", "URGENT"] if type_ == "enumeration" else []
-    options = [{"label": each.title(), "value": each, "hidden": False, "displayOrder": 1} for each in values]
-    return {
-        "name": name,
-        "label": name,
-        "description": "",
-        "groupName": "ticketinformation",
-        "type": type_,
-        "fieldType": "text",
-        "options": options,
-        "hubspotDefined": True,
-        "hasUniqueValue": name == "hs_external_object_ids",
-    }
-
-
-def _pipeline(id_: str, label: str, stages: dict[str, str], closed: set[str]) -> dict[str, Any]:
-    made = {"archived": False, "displayOrder": 0, "createdAt": _iso(0), "updatedAt": _iso(0)}
-    return made | {
-        "id": id_,
-        "label": label,
-        "stages": [
-            made
-            | {
-                "id": stage,
-                "label": name,
-                "metadata": {
-                    "ticketState": "CLOSED" if stage in closed else "OPEN",
-                    "isClosed": str(stage in closed).lower(),
-                },
-                "writePermissions": "CRM_PERMISSIONS_ENFORCEMENT",
-            }
-            for stage, name in stages.items()
-        ],
-    }
-
-
-def _owner(id_: str, email: str) -> dict[str, Any]:
-    return {"id": id_, "email": email, "type": "PERSON", "archived": False, "createdAt": _iso(0), "updatedAt": _iso(0)}
-
-
-def _iso(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _names(given: list[str]) -> list[str] | None:
