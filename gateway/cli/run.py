@@ -9,7 +9,7 @@ import click
 
 from gateway import logs
 from gateway.cli.options import config_option, configuration, prepared, state_dir_option
-from gateway.config import quick_start_file
+from gateway.config import Config, quick_start_file
 
 
 @click.command()
@@ -22,18 +22,28 @@ def run(path: Path | None, state_dir: Path) -> None:
     """
     config = configuration(path)
     folder = prepared(state_dir)
-    logs.configure(
-        form=config.daemon.log_format.value, verbosity=config.daemon.log_verbosity.value, secrets=config.secrets()
-    )
+    set_up_logs(config)
     from gateway.app import serve  # noqa: PLC0415 - the other commands need not load the whole daemon
 
     def ready() -> None:
         if config.path == quick_start_file():
             click.echo(invitation())
 
-    code = asyncio.run(serve(config, state_dir=folder, ready=ready))
+    def load_again() -> Config:
+        again = configuration(path)
+        set_up_logs(again)
+        return again
+
+    code = asyncio.run(serve(config, state_dir=folder, ready=ready, load_again=load_again))
     if code:
         raise click.exceptions.Exit(code)
+
+
+def set_up_logs(config: Config) -> None:
+    """Log as the configuration says, and never its secrets."""
+    logs.configure(
+        form=config.daemon.log_format.value, verbosity=config.daemon.log_verbosity.value, secrets=config.secrets()
+    )
 
 
 def invitation() -> str:

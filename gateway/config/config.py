@@ -18,7 +18,6 @@ from gateway.config.models import (
     TicketsConfig,
 )
 from gateway.core.rules import Rule, Rulebook, Setting
-from gateway.core.station import Policy
 from gateway.plugin import CollectorPlugin, PluginConfig, Secret, SinkPlugin
 
 
@@ -89,11 +88,6 @@ class Config:
             defaults=self.default_setting,
             types={name: instance.plugin.name for name, instance in self.collectors.items()},
         )
-
-    def station_terms(self) -> dict[str, tuple[Policy, str]]:
-        """What each listed station owes, and its site."""
-        general = self.stations.policy()
-        return {entry.name: (entry.policy(general), entry.site) for entry in self.station}
 
     def secrets(self) -> frozenset[str]:
         """The values of all secrets, so that logs can leave them out."""

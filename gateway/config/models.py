@@ -5,7 +5,6 @@ Options that end in ``_ms`` or ``_s`` are numbers in that unit; the others that 
 
 import ipaddress
 import socket
-from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -13,7 +12,6 @@ from pydantic import Field
 
 from gateway.config.types import Between, Duration, Endpoint, Name, SourceName, WebAddress, duration, network
 from gateway.core.impact import Impact
-from gateway.core.station import Policy
 from gateway.plugin import PluginConfig, Secret
 
 Hold = Annotated[Duration, Between("0s", "30d")]
@@ -140,13 +138,9 @@ class StationsConfig(PluginConfig):
     """How often a station beats, until its payload says so or enough beats were heard to learn it."""
     grace: Annotated[Duration, Between("0s", "7d")] | None = None
     """How late a beat may be; left out: half the interval, at least 30 s."""
-    misses: int = Field(default=1, ge=1, le=100)
-    """Beats in a row that must be missing before a late station is down."""
-    confirm: Annotated[Duration, Between("0s", "1h")] = duration("10s")
-    """Least time between late and down."""
     will_hold: Annotated[Duration, Between("0s", "1h")] = duration("30s")
     """How long a last will may be answered by a beat before the station is down."""
-    settle_beats: int = Field(default=3, ge=1, le=100)
+    new_beats: int = Field(default=3, ge=1, le=100)
     """Beats after which a station that is not listed can go down."""
     recovery_beats: int = Field(default=2, ge=1, le=100)
     """Beats that end an outage; a birth message counts for all but one of them."""
@@ -154,18 +148,6 @@ class StationsConfig(PluginConfig):
     """Stations that are not listed and may be taken up in one minute, others wait for their next beat; 0 takes up none."""
     stations_max: int = Field(default=100_000, ge=1, le=5_000_000)
     """Stations that are watched at once."""
-
-    def policy(self) -> Policy:
-        """The same for the core."""
-        return Policy(
-            default_interval_s=self.interval.seconds,
-            grace_s=None if self.grace is None else self.grace.seconds,
-            misses=self.misses,
-            confirm_s=self.confirm.seconds,
-            will_hold_s=self.will_hold.seconds,
-            settle_beats=self.settle_beats,
-            recovery_beats=self.recovery_beats,
-        )
 
 
 class StationConfig(PluginConfig):
@@ -181,16 +163,6 @@ class StationConfig(PluginConfig):
     """How late a beat may be."""
     must_appear_within: Annotated[Duration, Between("1s", "30d")] | None = None
     """How long after a start it may take to be heard; left out: a station that was never heard is not missed."""
-
-    def policy(self, general: Policy) -> Policy:
-        """``general`` with what this station owes otherwise."""
-        grace, appear = self.grace, self.must_appear_within
-        return replace(
-            general,
-            interval_s=None if self.interval is None else self.interval.seconds,
-            grace_s=general.grace_s if grace is None else grace.seconds,
-            must_appear_s=None if appear is None else appear.seconds,
-        )
 
 
 class SourceConfig(PluginConfig):

@@ -133,12 +133,12 @@ def test_a_file_that_is_not_there_is_one_sentence(plugins):
         load(Path("/nowhere/tocsin.toml"), plugins=plugins)
 
 
-def test_stations_owe_what_their_entry_says_and_else_what_all_owe(loading):
+def test_stations_have_general_terms_and_their_own(loading):
     config = loading.load(
         "[stations]\ninterval = '2m'\ngrace = '40s'\n[[station]]\nname = 's1'\nsite = 'lyon'\ninterval = '10s'\n"
         "[[station]]\nname = 's2'\nmust_appear_within = '10m'\n"
     )
-    assert config.stations.policy().default_interval_s == 120
-    (first, site), (second, _) = config.station_terms()["s1"], config.station_terms()["s2"]
-    assert (first.interval_s, first.grace_s, first.must_appear_s, site) == (10, 40, None, "lyon")
-    assert (second.interval_s, second.grace(120), second.must_appear_s) == (None, 40, 600)
+    assert (config.stations.interval.seconds, config.stations.grace.seconds) == (120, 40)
+    first, second = config.station
+    assert (first.interval.seconds, first.grace, first.site) == (10, None, "lyon")
+    assert (second.interval, second.must_appear_within.seconds) == (None, 600)
