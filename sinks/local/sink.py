@@ -10,7 +10,7 @@ from typing import TypeVar
 from gateway.core.event import Attachment
 from gateway.core.reason import Failed
 from gateway.core.ticket import Comment, Observation, TicketDraft, TicketRef
-from gateway.plugin import Finding, Host, Reject, Retry
+from gateway.plugin import Finding, Host, Reject, Retry, TicketRemark, TicketView
 from sinks.local.config import LocalConfig
 from sinks.local.desk import Desk, NoSuchTicket
 from sinks.local.ticket import TOCSIN, Ticket, name_of
@@ -79,6 +79,26 @@ class LocalSink:
         numbers = {ref.id: number for ref in refs if (number := _parse(ref.id)) is not None}
         tickets = {ticket.number: ticket for ticket in await self.ask(lambda desk: desk.take(numbers.values()))}
         return [self._observation(ref, tickets.get(numbers.get(ref.id, 0))) for ref in refs]
+
+    async def show(self, ref: str) -> TicketView | None:
+        """The ticket with this number, with its remarks and history in one, oldest first."""
+        number = _parse(ref)
+        ticket = await self.ask(lambda desk: desk.get(number)) if number is not None else None
+        if ticket is None:
+            return None
+        said = [TicketRemark(at_ms=one.at_ms, who=one.author, text=one.text) for one in ticket.remarks]
+        said += [
+            TicketRemark(at_ms=one.at_ms, who=one.who, text=" ".join(filter(None, (one.what, one.after))))
+            for one in ticket.history
+        ]
+        return TicketView(
+            name=name_of(ticket.number),
+            title=ticket.title,
+            description=ticket.description,
+            impact=ticket.impact,
+            state=ticket.state,
+            remarks=tuple(sorted(said, key=lambda remark: remark.at_ms)),
+        )
 
     async def check(self, *, apply: bool) -> list[Finding]:  # noqa: ARG002 -- the file is made when it is first opened
         """Whether the file is whole."""
