@@ -282,5 +282,6 @@ def an_issue_list(said: Any) -> list[Issue]:
 
 def _page(said: Any) -> tuple[list[Issue], int]:
     """One page of createmeta, whose list has another name in each version of Jira."""
-    name = next(name for name in ("issueTypes", "fields", "values", "results", "createMetaIssueType") if name in said)
+    names = ("issueTypes", "fields", "values", "results", "createMetaIssueType")
+    name = next((name for name in names if name in said), names[0])
     return list(said[name]), int(said.get("total") or 0)

@@ -50,8 +50,11 @@ class ServiceManagement(Cloud):
         return answer.read(lambda said: {"id": str(said["issueId"]), "key": str(said["issueKey"])})
 
     async def settable(self) -> set[str]:
-        """Fields that the request form takes."""
-        return {str(field["fieldId"]) for field in await self.form()}
+        """Fields that the request form takes; what nearly every form has, if we may not see it."""
+        try:
+            return {str(field["fieldId"]) for field in await self.form()}
+        except Reject:
+            return {"summary", "description"}
 
     async def form(self) -> list[Issue]:
         """Fields of the request form (``fieldId``, ``name``, ``required``, ``defaultValues``)."""
