@@ -180,7 +180,9 @@ def address(content: bytes) -> str | None:
     return str(IPv6Address(content)) if len(content) == _IPV6_OCTETS else None
 
 
-_memo: dict[bytes, str] = {}
+_memo: Final[dict[bytes, str]] = {}
+remembered: Final = _memo.get
+"""``remembered(content)`` is what `oid` would answer if it is known already, else None: for loops that count."""
 
 
 def oid(content: bytes) -> str:

@@ -176,29 +176,30 @@ def _decode_varbinds(  # noqa: C901 - unrolled: a call per header would double t
     if stop != end:
         raise DecodeError(f"octets behind the varbind list at octet {stop}")
     varbinds: list[VarBind] = []
-    oid_of, make, long_length = ber.oid, tuple.__new__, ber.long_length
+    make, remembered = tuple.__new__, ber.remembered
+    most, longest = limits.max_varbinds, limits.max_value_bytes
     while offset < end:
-        if len(varbinds) == limits.max_varbinds:
-            raise DecodeError(f"more than {limits.max_varbinds} varbinds", reason=Dropped.OVERSIZED)
+        if len(varbinds) == most:
+            raise DecodeError(f"more than {most} varbinds", reason=Dropped.OVERSIZED)
         if data[offset] != ber.SEQUENCE:
             raise DecodeError(f"no varbind at octet {offset}")
         length, offset = data[offset + 1], offset + 2
         if length >= LONG_FORM:
-            length, offset = long_length(data, offset, length)
+            length, offset = ber.long_length(data, offset, length)
         stop = offset + length
         if data[offset] != ber.OBJECT_IDENTIFIER:
             raise DecodeError(f"no OID at octet {offset}")
         length, offset = data[offset + 1], offset + 2
         if length >= LONG_FORM:
-            length, offset = long_length(data, offset, length)
+            length, offset = ber.long_length(data, offset, length)
         behind = offset + length
-        name = oid_of(data[offset:behind])
+        name = remembered(data[offset:behind]) or ber.oid(data[offset:behind])
         tag, length, offset = data[behind], data[behind + 1], behind + 2
         if length >= LONG_FORM:
-            length, offset = long_length(data, offset, length)
+            length, offset = ber.long_length(data, offset, length)
         if offset + length != stop or stop > end:
             raise DecodeError(f"the lengths of the varbind before octet {stop} don't add up")
-        if length > limits.max_value_bytes:
+        if length > longest:
             raise DecodeError(f"a value of {length} octets", reason=Dropped.OVERSIZED)
         value: Value = data[offset:stop]
         if tag != ber.OCTET_STRING:

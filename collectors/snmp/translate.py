@@ -117,10 +117,11 @@ def event_source(pdu: Pdu, *, address: str, relay: bool) -> str:
     """
     if not relay:
         return address
-    told = pdu.agent_addr or next(
-        (varbind.value for varbind in pdu.varbinds if varbind.oid.removesuffix(".0") == SNMP_TRAP_ADDRESS), None
-    )
-    return told if isinstance(told, str) and told not in _NOWHERE else address
+    told = [pdu.agent_addr]
+    for oid, tag, value in pdu.varbinds:
+        if oid.removesuffix(".0") == SNMP_TRAP_ADDRESS and tag == ber.IP_ADDRESS and isinstance(value, str):
+            told.append(value)
+    return next((agent for agent in told if agent and agent not in _NOWHERE), address)
 
 
 # --- event ---------------------------------------------------------------------------------------
