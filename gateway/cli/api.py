@@ -26,7 +26,7 @@ class Daemon:
     @classmethod
     def by_socket(cls, path: Path) -> "Daemon":
         """The daemon whose admin socket is at ``path``."""
-        daemon = cls("http://tocsin", transport=httpx.HTTPTransport(uds=str(path)))
+        daemon = cls("http://localhost", transport=httpx.HTTPTransport(uds=str(path)))
         daemon._where = str(path)
         return daemon
 

@@ -1,76 +1,126 @@
 """``tocsin incidents``: what is wrong now, and what was."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from gateway.cli.api import Daemon, segment
-from gateway.cli.options import json_option, say_json, url_option
+from gateway.cli.options import F, admin_socket, json_option, say_json, state_dir_option, url_option
 from gateway.cli.tables import ago, table, when
-from gateway.clock import SystemClock
+from gateway.core.decision import Verb
 from gateway.core.incident import State
 
 HEAD = ("ID", "P", "STATE", "COUNT", "SEEN", "SOURCE", "CONDITION", "OBJECT", "TICKETS", "SUMMARY")
 INSTANTS = ("first_seen", "last_seen", "due")
 
 
-@click.command()
-@click.argument("incident", required=False)
-@click.option(
-    "--state",
-    "states",
-    multiple=True,
-    type=click.Choice([state.value for state in State]),
-    help="Only these; may be repeated.",
-)
-@click.option("--source", default="", help="Only those of this source.")
-@click.option("--limit", default=100, type=click.IntRange(1), show_default=True, help="Most that are listed.")
-@url_option
-@json_option
+def list_options(command: F) -> F:
+    """Options of the list, with and without the word ``list``."""
+    for option in (
+        click.option(
+            "--state",
+            "states",
+            multiple=True,
+            type=click.Choice([state.value for state in State]),
+            help="Only these; may be repeated.",
+        ),
+        click.option("--source", default="", help="Only those of this source."),
+        click.option("--limit", default=100, type=click.IntRange(1), show_default=True, help="Most that are listed."),
+        url_option,
+        json_option,
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True)
+@list_options
+@click.pass_context
 def incidents(
-    incident: str | None, states: tuple[str, ...], source: str, limit: int, url: str, *, as_json: bool
+    context: click.Context, states: tuple[str, ...], source: str, limit: int, url: str, *, as_json: bool
 ) -> None:
-    """List incidents, newest first, or show one INCIDENT with its timeline."""
-    daemon = Daemon(url)
-    if incident:
-        found = daemon.get(f"incidents/{segment(incident)}")
-        if as_json:
-            say_json(found)
-        else:
-            click.echo(_one(found))
-        return
+    """List incidents, newest first; or show, close or unmute one."""
+    if not context.invoked_subcommand:
+        _list(states, source, limit, url, as_json=as_json)
+
+
+@incidents.command("list")
+@list_options
+def list_(states: tuple[str, ...], source: str, limit: int, url: str, *, as_json: bool) -> None:
+    """List incidents, newest first: the same as without a command."""
+    _list(states, source, limit, url, as_json=as_json)
+
+
+def _list(states: tuple[str, ...], source: str, limit: int, url: str, *, as_json: bool) -> None:
     query = {name: value for name, value in (("state", ",".join(states)), ("source", source)) if value}
-    items = list(daemon.items("incidents", limit=limit, **query))
+    items = list(Daemon(url).items("incidents", limit=limit, **query))
     if as_json:
         say_json({"items": items, "next": None})
         return
     click.echo(table(HEAD, [_row(item) for item in items]) if items else "no incidents")
 
 
+@incidents.command()
+@click.argument("incident")
+@url_option
+@json_option
+def show(incident: str, url: str, *, as_json: bool) -> None:
+    """Show one INCIDENT with its tickets and timeline."""
+    found = Daemon(url).get(f"incidents/{segment(incident)}")
+    if as_json:
+        say_json(found)
+    else:
+        click.echo(_one(found))
+
+
+@incidents.command()
+@click.argument("found", metavar="INCIDENT...", nargs=-1, required=True)
+@state_dir_option
+def close(found: tuple[str, ...], state_dir: Path) -> None:
+    """Close each INCIDENT: the trouble is over, whatever the equipment says."""
+    _command(found, state_dir, Verb.CLOSE)
+
+
+@incidents.command()
+@click.argument("found", metavar="INCIDENT...", nargs=-1, required=True)
+@state_dir_option
+def unmute(found: tuple[str, ...], state_dir: Path) -> None:
+    """Lift what keeps each INCIDENT from having its ticket ("won't fix", closed by hand)."""
+    _command(found, state_dir, Verb.UNMUTE)
+
+
+def _command(found: tuple[str, ...], state_dir: Path, verb: Verb) -> None:
+    daemon = Daemon.by_socket(admin_socket(state_dir))
+    for incident in found:
+        after = daemon.post(f"incidents/{segment(incident)}/{verb}")
+        click.echo(f"incident {after['id']} is {after['state']}")
+
+
 def _row(item: dict[str, Any]) -> tuple[object, ...]:
-    tickets = " ".join(f"{ticket['sink']}:{ticket['ref']}" for ticket in item["tickets"] if ticket.get("ref"))
+    tickets = " ".join(f"{ticket['sink']}:{ticket['ref']}" for ticket in item["tickets"] if ticket["ref"])
     return (
         item["id"],
-        item.get("priority", item["impact"]),
+        item["priority"],
         item["state"],
         item["occurrences"],
-        ago(item["last_seen"], SystemClock().now_ms()),
+        ago(item["last_seen"]),
         item["source"],
         item["condition"],
         item["object"],
         tickets or "-",
-        item.get("summary", ""),
+        item["summary"],
     )
 
 
 def _one(item: dict[str, Any]) -> str:
-    facts = [(name, value) for name, value in item.items() if isinstance(value, str | int) and value not in ("", False)]
-    shown = [(name, when(value) if isinstance(value, int) and name in INSTANTS else value) for name, value in facts]
-    parts = [table(("INCIDENT", item["id"]), shown)]
+    facts = [(name, when(value) if name in INSTANTS else value) for name, value in item.items() if name != "id"]
+    shown = [(name, value) for name, value in facts if isinstance(value, str | int) and value != ""]
+    parts = [table(("incident", item["id"]), shown)]
+    if item["labels"]:
+        parts.append(table(("LABEL", "VALUE"), sorted(item["labels"].items())))
     if item["tickets"]:
         tickets = [(t["sink"], t["ref"] or "-", t["state"] or "-", t["url"]) for t in item["tickets"]]
         parts.append(table(("SINK", "TICKET", "STATE", "URL"), tickets))
-    timeline = [(when(e.get("at")), e.get("reason", ""), e.get("text", "")) for e in item.get("timeline", ())]
-    if timeline:
-        parts.append(table(("WHEN", "WHAT", "MORE"), timeline))
-    return "\n\n".join(parts)
+    timeline = [(when(entry["at"]), entry["reason"], entry["text"]) for entry in item["timeline"]]
+    return "\n\n".join([*parts, table(("WHEN", "WHAT", "MORE"), timeline)])

@@ -14,8 +14,6 @@ from gateway.plugins import Plugins, discover
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_URL = "http://127.0.0.1:9464"
-ADMIN_SOCKET = "admin.sock"
-"""Name of the daemon's socket for commands, inside the state directory."""
 
 
 def config_option(command: F) -> F:
@@ -56,6 +54,11 @@ def url_option(command: F) -> F:
 def configuration(path: Path | None, plugins: Plugins | None = None) -> Config:
     """The configuration; its mistakes, or a plugin's, end the command (see `Commands.invoke`)."""
     return load(path, plugins=plugins or discover())
+
+
+def admin_socket(state_dir: Path) -> Path:
+    """The running daemon's socket for commands: only its own user (and root) can open it."""
+    return state_dir / "admin.sock"
 
 
 def prepared(state_dir: Path) -> Path:

@@ -1,45 +1,60 @@
 """``tocsin outbox``: wishes on their way to trackers; the dead ones wait for a person."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from gateway.cli.api import Daemon
 from gateway.cli.exits import Failure
-from gateway.cli.options import ADMIN_SOCKET, json_option, say_json, state_dir_option, url_option
+from gateway.cli.options import F, admin_socket, json_option, say_json, state_dir_option, url_option
 from gateway.cli.tables import ago, table, when
-from gateway.clock import SystemClock
 from gateway.core.operation import OperationState
 
 HEAD = ("ID", "STATE", "SINK", "KIND", "INCIDENT", "TRIES", "AGE", "ERROR")
 EVERY = 1 << 30
+INSTANTS = ("created", "next", "sent", "unknown")
 
 
-@click.group()
-def outbox() -> None:
-    """List, repeat and drop operations on their way to trackers."""
+def list_options(command: F) -> F:
+    """Options of the list, with and without the word ``list``."""
+    for option in (
+        click.option(
+            "--state",
+            "states",
+            multiple=True,
+            type=click.Choice([state.value for state in OperationState]),
+            help="Only these; may be repeated.",
+        ),
+        click.option("--limit", default=100, type=click.IntRange(1), show_default=True, help="Most that are listed."),
+        url_option,
+        json_option,
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True)
+@list_options
+@click.pass_context
+def outbox(context: click.Context, states: tuple[str, ...], limit: int, url: str, *, as_json: bool) -> None:
+    """List operations on their way to trackers, oldest first; or show, requeue or drop some."""
+    if not context.invoked_subcommand:
+        _list(states, limit, url, as_json=as_json)
 
 
 @outbox.command("list")
-@click.option(
-    "--state",
-    "states",
-    multiple=True,
-    type=click.Choice([state.value for state in OperationState]),
-    help="Only these; may be repeated.",
-)
-@click.option("--limit", default=100, type=click.IntRange(1), show_default=True, help="Most that are listed.")
-@url_option
-@json_option
+@list_options
 def list_(states: tuple[str, ...], limit: int, url: str, *, as_json: bool) -> None:
-    """List operations, oldest first."""
+    """List operations on their way to trackers, oldest first: the same as without a command."""
+    _list(states, limit, url, as_json=as_json)
+
+
+def _list(states: tuple[str, ...], limit: int, url: str, *, as_json: bool) -> None:
     query = {"state": ",".join(states)} if states else {}
     items = list(Daemon(url).items("outbox", limit=limit, **query))
     if as_json:
         say_json({"items": items, "next": None})
         return
-    now_ms = SystemClock().now_ms()
     rows = [
         (
             item["id"],
@@ -48,8 +63,8 @@ def list_(states: tuple[str, ...], limit: int, url: str, *, as_json: bool) -> No
             item["kind"],
             item["incident"],
             item["attempts"],
-            ago(item["created_ms"], now_ms),
-            item["error"] or "",
+            ago(item["created"]),
+            item["error"],
         )
         for item in items
     ]
@@ -62,23 +77,14 @@ def list_(states: tuple[str, ...], limit: int, url: str, *, as_json: bool) -> No
 @json_option
 def show(operation: int, url: str, *, as_json: bool) -> None:
     """Show one OPERATION whole."""
-    item = _find(Daemon(url), operation)
+    item = next((item for item in Daemon(url).items("outbox", limit=EVERY) if item["id"] == operation), None)
+    if item is None:
+        raise Failure(f"the outbox has no operation {operation}; see tocsin outbox")
     if as_json:
         say_json(item)
         return
-    shown = [
-        (name, when(value) if name.endswith("_ms") else value)
-        for name, value in item.items()
-        if value not in ("", None)
-    ]
-    click.echo(table(("OPERATION", operation), shown))
-
-
-def _find(daemon: Daemon, operation: int) -> dict[str, Any]:
-    for item in daemon.items("outbox", limit=EVERY):
-        if item["id"] == operation:
-            return item
-    raise Failure(f"the outbox has no operation {operation}; see tocsin outbox list")
+    facts = [(name, when(value) if name in INSTANTS else value) for name, value in item.items() if name != "id"]
+    click.echo(table(("operation", operation), [(name, value) for name, value in facts if value not in ("", None)]))
 
 
 @outbox.command()
@@ -97,8 +103,8 @@ def drop(operations: tuple[int, ...], state_dir: Path) -> None:
     _each(operations, state_dir, "drop", "dropped")
 
 
-def _each(operations: tuple[int, ...], state_dir: Path, action: str, done: str) -> None:
-    daemon = Daemon.by_socket(state_dir / ADMIN_SOCKET)
+def _each(operations: tuple[int, ...], state_dir: Path, verb: str, done: str) -> None:
+    daemon = Daemon.by_socket(admin_socket(state_dir))
     for operation in operations:
-        daemon.post(f"outbox/{operation}/{action}")
-        click.echo(f"operation {operation}: {done}")
+        daemon.post(f"outbox/{operation}/{verb}")
+        click.echo(f"operation {operation} is {done}")

@@ -5,7 +5,6 @@ import click
 from gateway.cli.api import Daemon
 from gateway.cli.options import json_option, say_json, url_option
 from gateway.cli.tables import ago, table
-from gateway.clock import SystemClock
 
 HEAD = ("STATION", "SITE", "STATE", "SEEN", "DOWN FOR", "INTERVAL", "BEATS", "FAULT")
 
@@ -20,14 +19,13 @@ def stations(limit: int, url: str, *, as_json: bool) -> None:
     if as_json:
         say_json({"items": items, "next": None})
         return
-    now_ms = SystemClock().now_ms()
     rows = [
         (
             item["station"],
             item["site"],
             item["state"],
-            ago(item["seen"], now_ms),
-            ago(item["down_since"], now_ms),
+            ago(item["seen"]),
+            ago(item["down_since"]),
             f"{item['interval_s']:g}s",
             item["beats"],
             item["fault"],

@@ -23,19 +23,19 @@ def table(head: Sequence[object], rows: Iterable[Sequence[object]], *, width: in
     return "\n".join(lines)
 
 
-def ago(then_ms: int | None, now_ms: int) -> str:
-    """How long ago, in one unit (``3m``); ``-`` if never."""
-    if not then_ms:
+def ago(instant: str | None, now: datetime | None = None) -> str:
+    """How long ago an RFC 3339 instant was, in one unit (``3m``); ``-`` if never."""
+    if not instant:
         return "-"
-    seconds = max(0, now_ms - then_ms) // 1000
+    seconds = max(0, round(((now or datetime.now(UTC)) - datetime.fromisoformat(instant)).total_seconds()))
     for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
         if seconds >= size:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
 
 
-def when(at_ms: int | None) -> str:
-    """An instant in the local time zone; ``-`` if never."""
-    if not at_ms:
+def when(instant: str | None) -> str:
+    """An RFC 3339 instant in the local time zone; ``-`` if never."""
+    if not instant:
         return "-"
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromisoformat(instant).astimezone().strftime("%Y-%m-%d %H:%M:%S")
