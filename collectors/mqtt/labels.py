@@ -1,0 +1,67 @@
+"""The members of a payload as labels: flat, printable, bounded in number, depth and length."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+_NOT_OURS_TO_BELIEVE = frozenset({"site", "station", "source"})
+"""Identity comes from the topic, which the broker's ACL protects."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of what one payload may become."""
+
+    payload_bytes: int = 65_536
+    labels: int = 64
+    depth: int = 6
+    key_chars: int = 120
+    value_chars: int = 500
+    description_chars: int = 2_000
+
+
+def flat(members: Mapping[str, Any], limits: Limits) -> Iterator[tuple[str, str]]:
+    """All leaves as ``path.to.leaf`` and text, in their order, no more and no deeper than the limits allow."""
+    left = limits.labels
+    own = [(key, value, 1) for key, value in members.items() if key not in _NOT_OURS_TO_BELIEVE]
+    waiting: list[tuple[str, Any, int]] = own[::-1]
+    while waiting and left:
+        path, value, depth = waiting.pop()
+        if not isinstance(value, Mapping | list | tuple):
+            left -= 1
+            yield path, line(value, limits.value_chars)
+        elif depth < limits.depth:
+            children = list(_children(value, limits))
+            waiting += [(f"{path}.{key}"[: limits.key_chars], child, depth + 1) for key, child in children[::-1]]
+
+
+def _children(value: Any, limits: Limits) -> Iterator[tuple[str, Any]]:
+    items = value.items() if isinstance(value, Mapping) else enumerate(value)
+    return ((line(key, limits.key_chars), child) for key, child in islice(items, limits.labels))
+
+
+def line(value: Any, chars: int) -> str:
+    """A leaf as one printable line of at most ``chars`` characters."""
+    match value:
+        case str():
+            text = value[: 2 * chars]
+        case bool():
+            text = "true" if value else "false"
+        case None:
+            text = ""
+        case int():
+            # Python refuses to write very long integers in decimal, and takes quadratic time for long ones.
+            text = str(value) if value.bit_length() <= 64 else f"{value:#x}"  # noqa: PLR2004 - a machine word
+        case float():
+            text = f"{value:.15g}"
+        case bytes():
+            text = value[:chars].hex()
+        case dt.datetime():
+            text = value.isoformat()
+        case _:
+            text = type(value).__name__
+    if not text.isprintable():  # control and bidirectional characters, lone surrogates
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(text.split())[:chars]

@@ -1,0 +1,77 @@
+"""Topic templates: ``fleet/{site}/{station}/heartbeat`` to a subscription filter and a matcher."""
+
+import re
+from dataclasses import dataclass, field
+
+CAPTURES = ("site", "station")
+NAME_CHARS = 200
+"""Longest name that a topic may give to a site or a station."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whom a topic names."""
+
+    station: str
+    site: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A topic with captures in place of levels.
+
+    Raises:
+        ValueError: the template can't be used; the text says why.
+    """
+
+    text: str
+    filter: str = field(init=False)
+    """What to subscribe to: captures become ``+``."""
+    _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        levels = self.text.split("/")
+        patterns = [_pattern(level, self.text, last=place == len(levels) - 1) for place, level in enumerate(levels)]
+        if levels.count("{station}") != 1:
+            raise ValueError(f"the topic {self.text!r} must have {{station}} as exactly one of its levels")
+        if levels.count("{site}") > 1:
+            raise ValueError(f"the topic {self.text!r} has {{site}} twice")
+        if levels[0] == "$share":
+            raise ValueError("a shared subscription shows no gateway the whole of a station: subscribe without $share")
+        object.__setattr__(self, "filter", "/".join("+" if level.startswith("{") else level for level in levels))
+        object.__setattr__(self, "_pattern", re.compile("/".join(patterns)))
+
+    def match(self, topic: str) -> Place | None:
+        """Whom ``topic`` names; None if it is another topic, or a name is empty, too long or unprintable."""
+        found = self._pattern.fullmatch(topic)
+        if found is None:
+            return None
+        named = found.groupdict()
+        if not all(len(name) <= NAME_CHARS and name.isprintable() for name in named.values()):
+            return None
+        return Place(**named)
+
+    def fill(self, *, station: str, site: str = "") -> str:
+        """The topic on which this station publishes.
+
+        Raises:
+            ValueError: a name is missing, or isn't one topic level.
+        """
+        topic = self.text.replace("{site}", site).replace("{station}", station)
+        if self.match(topic) != Place(station, site if "{site}" in self.text else ""):
+            raise ValueError(f"station {station!r} of site {site!r} has no topic by {self.text!r}")
+        return topic
+
+
+def _pattern(level: str, template: str, *, last: bool) -> str:
+    if level.startswith("{") and level.endswith("}") and level[1:-1] in CAPTURES:
+        return f"(?P<{level[1:-1]}>[^/]+)"
+    if level == "+":
+        return "[^/]*"
+    if level == "#" and last:
+        return ".*"
+    if any(character in level for character in "{}+#\0"):
+        raise ValueError(
+            f"in the topic {template!r} the level {level!r} is neither a name, {{site}}, {{station}}, nor a wildcard"
+        )
+    return re.escape(level)
