@@ -30,6 +30,7 @@ _MOST_LOGINS = 5
 _PRINTABLE = re.compile(r"[^\x00-\x20\x7f\ud800-\udfff]*")
 _BUSY = "421 4.7.0 Too many connections, try again later\r\n"
 _DENIED = "554 5.7.1 Access denied\r\n"
+_TOO_LONG = b"421 4.4.2 This session has lasted too long\r\n"
 _STOPPING = b"421 4.3.2 Shutting down, try again later\r\n"
 
 
@@ -138,7 +139,7 @@ class SafeSMTP(SMTP):  # type: ignore[misc] # the library is not typed
             return
         self._seat = peer or "unknown"
         self._sessions.add(self)
-        self._session_end = self.loop.call_later(self._rules.session_s, self._say_and_close, _STOPPING)
+        self._session_end = self.loop.call_later(self._rules.session_s, self._say_and_close, _TOO_LONG)
         super().connection_made(transport)
 
     def _refusal(self, peer: str) -> str:
@@ -181,7 +182,7 @@ class SafeSMTP(SMTP):  # type: ignore[misc] # the library is not typed
             self.transport.abort()
 
     def _say_and_close(self, words: bytes) -> None:
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.write(words)
             self.transport.close()
 
