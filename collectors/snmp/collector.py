@@ -18,8 +18,10 @@ from collectors.snmp.ber import DecodeError
 from collectors.snmp.config import SnmpConfig, SourceFrom
 from collectors.snmp.names import Names
 from collectors.snmp.peers import Peers
+from collectors.snmp.render import escape
 from collectors.snmp.sockets import Datagram, Listener
 from collectors.snmp.usm import Trusted, Usm, UsmError
+from collectors.snmp.v3 import AUTHENTICATED
 from gateway.core.event import Event
 from gateway.core.reason import Dropped
 from gateway.plugin import Host, Intake, Receipt
@@ -64,6 +66,7 @@ class SnmpCollector:
             OSError: a socket broke.
         """
         loop = asyncio.get_running_loop()
+        self._broken = None
         for listener in self.listeners:
             loop.add_reader(listener.fileno(), self._read, listener, intake)
         intake.connected(True)
@@ -168,7 +171,6 @@ class SnmpCollector:
         return self._usm.respond(trusted, codec.response_pdu(pdu), self._clock.monotonic_s())
 
     def _event(self, arrival: "Arrival", pdu: codec.Pdu, trusted: Trusted | None = None, identity: str = "") -> Event:
-        engine_id = trusted.scoped.engine_id.hex() if trusted else ""
         event = translate.to_event(
             pdu,
             address=arrival.datagram.host,
@@ -176,14 +178,24 @@ class SnmpCollector:
             at_ms=arrival.now_ms,
             collector=self._name,
             relay=arrival.relay,
-            engine_id=engine_id,
+            engine_id=trusted.scoped.engine_id.hex() if trusted else "",
             identity=identity,
         )
-        if engine_id and self._config.source_from is SourceFrom.ENGINE_ID:
-            event = replace(event, source=f"engine:{engine_id}")
-        if trusted and trusted.late:
-            event = replace(event, labels={**event.labels, "time_window": "outside"})
-        return event
+        return self._qualified(event, trusted) if trusted else event
+
+    def _qualified(self, event: Event, trusted: Trusted) -> Event:
+        """Add what only SNMPv3 tells."""
+        told = {}
+        if trusted.late:
+            told["time_window"] = "outside"
+        if trusted.scoped.context:
+            told["context"] = escape(trusted.scoped.context.decode("utf-8", "replace"))
+        source = event.source
+        if self._config.source_from is SourceFrom.ENGINE_ID and trusted.flags & AUTHENTICATED:
+            source = f"engine:{trusted.scoped.engine_id.hex()}"
+        if not told and source == event.source:
+            return event
+        return replace(event, source=source, labels={**event.labels, **told})
 
     # --- informs ---------------------------------------------------------------------------------
 
@@ -208,7 +220,9 @@ class SnmpCollector:
         if trusted and trusted.repeated:
             intake.dropped(Dropped.REPLAYED, source=source, detail="an exact repeat of an earlier message")
             return
-        self._informs.begin(key, answer)
+        if not self._informs.begin(key, answer):
+            intake.dropped(Dropped.OVERLOAD, source=source)
+            return
         receipt = intake.emit(self._event(arrival, pdu, trusted, key))
         receipt.add_done_callback(partial(self._settled, key))
 

@@ -230,7 +230,8 @@ class SnmpConfig(PluginConfig):
     users: tuple[UserConfig, ...] = Field(default=(), max_length=1000)
     """SNMPv3 users."""
     source_from: SourceFrom = SourceFrom.ADDRESS
-    """What names the source of SNMPv3 messages: address, or engine_id for devices behind address translation."""
+    """What names the source of authenticated SNMPv3 messages: address, or engine_id for devices behind address
+    translation."""
     engine_id: EngineId = ""
     """Our own engine id, in hexadecimal, for senders of informs that must know it; empty to generate one and keep it."""
     receive_buffer: int = Field(default=16_777_216, ge=4096, le=1_073_741_824)
@@ -244,11 +245,11 @@ class SnmpConfig(PluginConfig):
     read_budget_ms: float = Field(default=2.0, ge=0.1, le=100.0)
     """Milliseconds of reading and decoding at once before anything else gets its turn."""
     engines_max: int = Field(default=16_384, ge=1, le=1_000_000)
-    """SNMPv3 engines remembered; beyond, the one unheard for longest is forgotten (about 2 KiB each)."""
+    """SNMPv3 engines remembered, once for each user; beyond, the one unheard for longest is forgotten (2 KiB each)."""
     repeats_max: int = Field(default=200_000, ge=100, le=10_000_000)
     """SNMPv3 messages remembered, for at least 150 s, to refuse exact repeats (about 100 octets each)."""
     informs_max: int = Field(default=20_000, ge=1, le=1_000_000)
-    """Informs remembered, to answer repeats of those that were answered."""
+    """Informs that may wait for their commit, and informs remembered to answer their repeats."""
     inform_memory_s: float = Field(default=60.0, ge=0.0, le=3600.0)
     """Seconds for which an answered inform is remembered."""
     reports_per_s: int = Field(default=200, ge=0, le=100_000)

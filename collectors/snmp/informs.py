@@ -24,7 +24,7 @@ class Informs(Generic[Answer]):
     """Informs that wait for their commit, with their answers, and those that were answered."""
 
     def __init__(self, *, most: int, memory_s: float) -> None:
-        """Remember answered informs for ``memory_s`` seconds, and no more than ``most`` of them."""
+        """Remember answered informs for ``memory_s`` seconds; ``most`` of them, and as many that wait."""
         self._most, self._memory_s = most, memory_s
         self._waiting: dict[str, list[Answer]] = {}
         self._answered: OrderedDict[str, float] = OrderedDict()
@@ -43,9 +43,12 @@ class Informs(Generic[Answer]):
             self._answered.popitem(last=False)
         return key in self._answered
 
-    def begin(self, key: str, answer: Answer) -> None:
-        """It is on its way to the store."""
+    def begin(self, key: str, answer: Answer) -> bool:
+        """It is on its way to the store; False if too many are."""
+        if len(self._waiting) >= self._most:
+            return False
         self._waiting[key] = [answer]
+        return True
 
     def end(self, key: str, now_s: float, *, kept: bool) -> list[Answer]:
         """It has arrived there, or failed to; returns what to answer now, which is nothing if it was not kept."""

@@ -168,11 +168,20 @@ def _kernel_drops(sock: socket.socket) -> int:
 
 
 def _enlarge(sock: socket.socket, octets: int) -> int:
-    """Ask for a receive buffer; SO_RCVBUFFORCE may pass net.core.rmem_max, but needs CAP_NET_ADMIN."""
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, octets)
-    except OSError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)
+    """Ask for a receive buffer, and never make smaller what systemd gave (its ``ReceiveBuffer=`` needs no limit)."""
+    if _buffer(sock) < octets:
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, octets)  # may pass net.core.rmem_max, if privileged
+        except OSError:
+            with socket.socket(sock.family, socket.SOCK_DGRAM) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)
+                possible = _buffer(trial)
+            if possible > _buffer(sock):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)
+    return _buffer(sock)
+
+
+def _buffer(sock: socket.socket) -> int:
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # the kernel doubles it for its own book-keeping
 
 

@@ -10,8 +10,7 @@ A user's messages must have at least the security level that its configuration a
 import hmac
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from collectors.snmp import codec, v3
 from collectors.snmp.ber import COUNTER32
@@ -84,8 +83,7 @@ class Keys:
         return digest[: MAC_OCTETS[self.user.auth]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trusted:
+class Trusted(NamedTuple):
     """A message that passed."""
 
     user: bytes
@@ -94,21 +92,20 @@ class Trusted:
     scoped: v3.Scoped
     ours: bool
     """We are authoritative: it is for us, and may be answered."""
-    late: str = ""
+    late: str
     """Why it is outside the time window, if its user is lenient."""
-    repeated: bool = False
+    repeated: bool
     """An exact repeat of a message for us: answer it if the first was answered, else drop it."""
-    keys: Keys = field(repr=False)
-    cipher: Privacy | None = field(repr=False)
+    keys: Keys
+    cipher: Privacy | None
     """What decrypted it, and encrypts the answer."""
 
 
-class _Engine:
-    __slots__ = ("clock", "keys")
+class _Remote(NamedTuple):
+    """What is known of one user at one engine."""
 
-    def __init__(self, clock: RemoteClock) -> None:
-        self.clock = clock
-        self.keys: dict[bytes, Keys] = {}
+    keys: Keys
+    clock: RemoteClock
 
 
 class Usm:
@@ -133,14 +130,15 @@ class Usm:
             boots: how often our engine has started, this time included.
             now_s: monotonic seconds.
             salt: a random number that salts of our answers count up from.
-            engines_max: engines remembered; the one unheard for longest is forgotten first.
+            engines_max: engines remembered, once for each user; the one unheard for longest is forgotten first.
             repeats_max: messages remembered to refuse their exact repetition.
         """
         self.engine_id = engine_id
         self._clock = OwnClock(boots, now_s)
         self._users = {user.name: user for user in users}
         self._own_keys = {name: Keys(user, engine_id) for name, user in self._users.items()}
-        self._engines: OrderedDict[bytes, _Engine] = OrderedDict()
+        # By engine and user, so that one user's password does not set the clock by which another user is judged.
+        self._engines: OrderedDict[tuple[bytes, bytes], _Remote] = OrderedDict()
         self._engines_max = engines_max
         self._repeats = Repeats(repeats_max)
         self._salt = salt
@@ -148,7 +146,7 @@ class Usm:
 
     @property
     def engines(self) -> int:
-        """Engines remembered."""
+        """Engines remembered, each once for every user it speaks for."""
         return len(self._engines)
 
     def receive(self, data: bytes, now_s: float) -> Trusted:
@@ -235,8 +233,8 @@ class Usm:
         if ours:
             keys = self._own_keys[user.name]
         else:
-            engine = self._engines.get(message.engine_id)
-            keys = (engine and engine.keys.get(user.name)) or Keys(user, message.engine_id)
+            remote = self._engines.get((message.engine_id, user.name))
+            keys = remote.keys if remote else Keys(user, message.engine_id)
         if not hmac.compare_digest(keys.mac(message), message.mac):
             detail = f"wrong digest for user {user.name.decode()!a}: check its auth and auth_password"
             raise self._refuse(message, WRONG_DIGEST, detail, Dropped.AUTH_FAILED, now_s)
@@ -253,16 +251,15 @@ class Usm:
                     message, NOT_IN_TIME_WINDOW, late, None if asks else Dropped.REPLAYED, now_s, keys=keys
                 )
             return ""
-        engine = self._engines.get(message.engine_id)
-        if engine is None:
-            engine = _Engine(RemoteClock(message.boots, message.time, now_s))
-            self._engines[message.engine_id] = engine
+        known = (message.engine_id, keys.user.name)
+        remote = self._engines.get(known)
+        if remote is None:
+            remote = self._engines[known] = _Remote(keys, RemoteClock(message.boots, message.time, now_s))
             if len(self._engines) > self._engines_max:
                 self._engines.popitem(last=False)
         else:
-            self._engines.move_to_end(message.engine_id)
-        engine.keys[keys.user.name] = keys
-        late = engine.clock.judge(message.boots, message.time, now_s)
+            self._engines.move_to_end(known)
+        late = remote.clock.judge(message.boots, message.time, now_s)
         if late and keys.user.strict:
             cure = '; if its agent forgets its boots, set time_window = "lenient" for this user'
             raise UsmError(late + cure, reason=Dropped.REPLAYED)

@@ -31,6 +31,7 @@ MAX_SIZE: Final = 65_507
 """The largest message that we take, as we tell others (the most that UDP over IPv4 carries)."""
 _MAX_INTEGER: Final = 2**31 - 1
 _MAX_NAME: Final = 32
+_MAX_CONTEXT: Final = 255
 _FIRST_PDU, _LAST_PDU = 0xA0, 0xA8
 
 
@@ -126,6 +127,8 @@ def parse_scoped(plain: bytes) -> Scoped:
     start, end = expect(plain, 0, len(plain), SEQUENCE)
     engine_id, at = read_octets(plain, start, end)
     context, at = read_octets(plain, at, end)
+    if len(engine_id) > _MAX_NAME or len(context) > _MAX_CONTEXT:
+        raise DecodeError("a context name or engine id that is too long")
     tag, _, stop = read_header(plain, at, end)
     if not _FIRST_PDU <= tag <= _LAST_PDU or stop != end:
         raise DecodeError("no PDU within the scoped PDU")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import socket
 
@@ -64,18 +65,26 @@ def sender():
 
 
 @pytest.fixture
-def tool():
+def tool(tmp_path):
     """Run a net-snmp tool to its end: ``code, output = await tool("snmptrap", ...)``; skips where it is absent."""
+    # Its engine's boots are in a file; tests that run at once must not share it.
+    (tmp_path / "cert_indexes").mkdir()  # else the tool says that it made it
+    environment = os.environ | {"SNMP_PERSISTENT_DIR": str(tmp_path), "SNMPCONFPATH": str(tmp_path), "MIBS": ""}
 
     async def run(name, *arguments):
         path = shutil.which(name)
         if path is None:
             pytest.skip(f"{name} is not installed")
         process = await asyncio.create_subprocess_exec(
-            path, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            path,
+            *arguments,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
         async with asyncio.timeout(20):
             output, _ = await process.communicate()
+        print(name, process.returncode, output.decode())
         return process.returncode, output.decode()
 
     return run

@@ -111,8 +111,17 @@ async def test_a_budget_spent_leaves_the_rest_for_the_next_turn(serve, sender):
         await running.settled(inputs=7)
 
 
-async def test_what_the_kernel_drops_is_counted(serve, sender):
-    async with serve(PUBLIC | {"receive_buffer": 4096}) as running:
+@pytest.fixture
+def narrow(serve):
+    """Serve on a socket whose receive buffer holds a few datagrams."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.bind(("127.0.0.1", 0))
+        yield serve(PUBLIC | {"receive_buffer": 4096}, sockets={"snmp": [sock.fileno()]})
+
+
+async def test_what_the_kernel_drops_is_counted(narrow, sender):
+    async with narrow as running:
         for number in range(100):  # nobody reads meanwhile: the loop doesn't turn
             sender.sendto(v2c(request_id=number), ("127.0.0.1", running.port))
         await running.clock.advance(1.0)
@@ -123,8 +132,8 @@ async def test_what_the_kernel_drops_is_counted(serve, sender):
     assert (running.intake.inputs, len(running.intake.events)) == (100, 100 - drops)
 
 
-async def test_a_late_loss_is_counted_when_serving_ends(serve, sender):
-    async with serve(PUBLIC | {"receive_buffer": 4096}) as running:
+async def test_a_late_loss_is_counted_when_serving_ends(narrow, sender):
+    async with narrow as running:
         for number in range(100):
             sender.sendto(v2c(request_id=number), ("127.0.0.1", running.port))
 
@@ -243,6 +252,27 @@ async def test_sockets_of_systemd_are_taken_and_left_open(serve, sender):
             sender.sendto(inform(), given.getsockname())
             await running.settled(inputs=1)
         assert given.getsockname()[1] == running.port  # still open, for the next start
+
+
+async def test_a_buffer_that_systemd_gave_is_never_made_smaller(serve):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as given:
+        given.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_000_000)
+        given.bind(("127.0.0.1", 0))
+        async with serve({"receive_buffer": 300_000}, sockets={"snmp": [given.fileno()]}) as running:
+            assert running.collector.listeners[0].buffer == 1_000_000
+
+
+async def test_too_many_informs_at_once_are_not_answered(serve, sender):
+    intake = RecordingIntake(hold=True)
+    async with serve(PUBLIC | {"informs_max": 2}, intake=intake) as running:
+        for number in range(3):
+            sender.sendto(inform(uptime=number, request_id=number), ("127.0.0.1", running.port))
+        await running.settled(inputs=3)
+        intake.release()
+        await turns(5)
+        assert answers(sender) == [0, 1]
+
+    assert intake.drops == {Dropped.OVERLOAD: 1}
 
 
 async def test_a_stream_socket_of_systemd_is_refused(serve):

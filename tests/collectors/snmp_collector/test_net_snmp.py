@@ -254,3 +254,40 @@ async def test_a_denied_source_is_dropped_before_decoding(serve, tool):
         await running.settled(inputs=1)
 
     assert running.intake.drops == {Dropped.DENIED_SOURCE: 1}
+
+
+@pytest.mark.parametrize(("user", "named"), [("shaaes", True), ("nobody", False)])
+async def test_an_authenticated_engine_may_name_the_source(serve, tool, users, user, named):
+    async with serve({"users": users, "source_from": "engine_id"}) as running:
+        await tool("snmptrap", *v3(user), "-n", "vrf1", f"127.0.0.1:{running.port}", "55", LINK_DOWN)
+        await running.settled(inputs=1)
+
+    (event,) = running.intake.events
+    assert event.labels["context"] == "vrf1"
+    assert event.source == (f"engine:{event.labels['engine_id']}" if named else "127.0.0.1")
+
+
+async def test_a_lenient_user_may_forget_its_boots_and_is_marked(serve, tool, users):
+    lenient = [user | {"time_window": "lenient"} for user in users]
+    engine = ("-e", "0x80001f8880aabbccdd")
+    async with serve({"users": lenient}) as running:
+        to = f"127.0.0.1:{running.port}"
+        await tool("snmptrap", *v3("shaaes"), *engine, "-Z", "9,5000", to, "55", LINK_DOWN)
+        await running.settled(inputs=1)
+        await tool("snmptrap", *v3("shaaes"), *engine, "-Z", "1,10", to, "55", LINK_DOWN)
+        await running.settled(inputs=2)
+
+    assert [event.labels.get("time_window") for event in running.intake.events] == [None, "outside"]
+
+
+async def test_older_boots_are_refused_by_default(serve, tool, users):
+    engine = ("-e", "0x80001f8880aabbccdd")
+    async with serve({"users": users}) as running:
+        to = f"127.0.0.1:{running.port}"
+        await tool("snmptrap", *v3("shaaes"), *engine, "-Z", "9,5000", to, "55", LINK_DOWN)
+        await running.settled(inputs=1)
+        await tool("snmptrap", *v3("shaaes"), *engine, "-Z", "1,10", to, "55", LINK_DOWN)
+        await running.settled(inputs=2)
+
+    assert len(running.intake.events) == 1
+    assert running.intake.drops == {Dropped.REPLAYED: 1}

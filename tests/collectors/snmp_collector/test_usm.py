@@ -178,6 +178,12 @@ def test_the_table_of_engines_forgets_the_one_unheard_for_longest():
     assert receiver.receive(message(engine_id=second, boots=4), 1000.0)
 
 
+def test_one_users_password_does_not_set_the_clock_for_another():
+    receiver = usm()
+    receiver.receive(message(user=LENIENT, boots=2**31 - 2), 1000.0)
+    assert receiver.receive(message(), 1000.0)
+
+
 # --- who -----------------------------------------------------------------------------------------
 
 
@@ -310,6 +316,11 @@ def test_an_exact_repeat_of_an_inform_is_marked_not_refused():
     inform = message(INFORM, engine_id=OURS, boots=3, time=0, flags=AUTH_PRIV | 4)
     assert not receiver.receive(inform, 1000.0).repeated
     assert receiver.receive(inform, 1001.0).repeated
+
+
+def test_a_context_longer_than_any_is_refused():
+    with pytest.raises(DecodeError, match="too long"):
+        usm().receive(message(user=OPEN, flags=0, context=b"x" * 33), 1000.0)
 
 
 # --- hostile form --------------------------------------------------------------------------------
