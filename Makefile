@@ -30,7 +30,7 @@ types: .venv/dev  ## types
 	$(BIN)/mypy
 
 layers: .venv/dev  ## who may import whom
-	$(BIN)/lint-imports --no-timings
+	$(BIN)/lint-imports
 
 docs: .venv/dev  ## write the pages that are made from the code, then build the documentation
 	$(BIN)/python -m gateway.config.reference
