@@ -119,13 +119,16 @@ def _quoted(text: str) -> str:
 
 
 def belongs(issue: Mapping[str, Any], key: str, mark: str, config: JiraConfig) -> bool:
-    """Whether an issue is the ticket made for ``key``: search matches words, so each hit is looked at."""
-    fields = issue["fields"]
-    properties = issue.get("properties") or {}
+    """Whether an issue is the ticket made for ``key``: search matches words, so each hit is looked at.
+
+    Raises:
+        KeyError: it has no summary, so it was not shown as asked.
+    """
+    fields, properties = issue["fields"], issue.get("properties") or {}
     return (
-        label(key, config) in (fields.get("labels") or ())
+        holds_mark(str(fields["summary"]), mark)
+        or label(key, config) in (fields.get("labels") or ())
         or (properties.get(PROPERTY) or {}).get("id") == key
-        or holds_mark(str(fields.get("summary") or ""), mark)
     )
 
 

@@ -44,10 +44,9 @@ class DataCenter(Platform):
         return answer.read(an_issue_list)
 
     async def read(self, ids_or_keys: Sequence[str]) -> list[Issue]:
-        """A search by ids."""
-        if not ids_or_keys:
-            return []
-        return await self.search(f"id in ({', '.join(ids_or_keys)})", limit=len(ids_or_keys))
+        """A search by ids; anything else is left out, since it would be part of the query."""
+        ids = [one for one in ids_or_keys if one.isascii() and one.isdecimal()]
+        return await self.search(f"id in ({', '.join(ids)})", limit=len(ids)) if ids else []
 
     async def read_keys(self, keys: Sequence[str]) -> list[Issue]:
         """One by one, up to where the project ends."""

@@ -117,7 +117,8 @@ class Platform(ABC):
 
     def described(self, now: Any, ours: Wanted) -> bool:
         """Whether a description (as JSON) says already what we would write."""
-        return self.markup.read(now).strip() == self.markup.rendered(ours.description, limit=self.config.text_limit)
+        rendered = self.markup.rendered(ours.description, limit=self.config.text_limit)
+        return self.markup.read(now).split() == rendered.split()  # Jira may lay out white space anew
 
     # --- issues ---
 

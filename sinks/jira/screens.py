@@ -9,6 +9,9 @@ from sinks.jira.platform import Platform
 
 __all__ = ["Screens"]
 
+_ONCE = frozenset({"description"})
+"""Refused for what it says (too long), not for the screen: the next ticket's may pass."""
+
 
 class Screens:
     """Leaves out optional fields that a screen lacks, since one of them would cost us the whole ticket."""
@@ -33,11 +36,11 @@ class Screens:
     async def refused_at_create(self, names: frozenset[str]) -> None:
         """Jira refused these optional fields: ask for the screen again, and believe the refusal."""
         await self._refresh()
-        self._settable = (OPTIONAL if self._settable is None else self._settable) - names
+        self._settable = (OPTIONAL if self._settable is None else self._settable) - (names - _ONCE)
 
     def refused_at_edit(self, names: frozenset[str]) -> None:
         """Jira refused these optional fields in an edit."""
-        self._edit_refused |= names
+        self._edit_refused |= names - _ONCE
 
     async def _refresh(self) -> None:
         self._edit_refused = frozenset()

@@ -8,7 +8,7 @@ before that time.
 import math
 
 from gateway.core.ticket import MARK_PREFIX
-from gateway.plugin import Clock, Keep
+from gateway.plugin import Clock, Keep, Retry
 from sinks.jira.codec import belongs, finding_jql, key_number
 from sinks.jira.config import JiraConfig
 from sinks.jira.platform import Issue, Platform
@@ -56,10 +56,19 @@ class Seeker:
         return found if found is not None else await self._walk(key, since_ms)
 
     def _own(self, issues: list[Issue], key: str) -> Issue | None:
-        """The oldest of our issues: a younger one is a duplicate."""
+        """The oldest of our issues: a younger one is a duplicate.
+
+        Raises:
+            Retry: an issue without summary was shown, which every issue has: not seeing our mark means nothing then.
+        """
         mark = MARK_PREFIX + key
-        ours = [issue for issue in issues if belongs(issue, key, mark, self._config)]
-        return min(ours, key=lambda issue: int(issue["id"]), default=None)
+        try:
+            ours = [issue for issue in issues if belongs(issue, key, mark, self._config)]
+            return min(ours, key=lambda issue: int(issue["id"]), default=None)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise Retry(
+                f"Jira's search shows issues in a form that we cannot read ({type(error).__name__})."
+            ) from error
 
     async def _walk(self, key: str, since_ms: int) -> Issue | None:
         """Read keys upwards until none of a whole step exists."""

@@ -85,7 +85,7 @@ class ServiceManagement(Cloud):
         where = path(_DESK + "/request/{}/comment", issue_id)
         body = {"body": self.comment_body(comment), "public": comment.public}
         answer = await self.caller.call("POST", where, writes=True, json=body)
-        comment_id, public = answer.read(lambda said: (str(said["id"]), said["public"] is not False))
+        comment_id, public = answer.read(lambda said: (str(said["id"]), said.get("public") is not False))
         if public and not comment.public:
             raise Reject(await self._taken_back(issue_id, comment_id))
         if comment.public and not public:

@@ -51,6 +51,8 @@ async def check(platform: Platform, config: JiraConfig, *, apply: bool) -> list[
             return [*findings, _wrong(str(error))]
         except SinkError as error:
             findings.append(_wrong(f"{look.__name__.strip('_')} could not be verified: {error}"))
+        except (LookupError, TypeError, AttributeError):
+            findings.append(_wrong(f"{look.__name__.strip('_')} could not be verified: Jira's answer is no Jira's."))
     if apply:
         findings.append(_right("Nothing was applied: what Jira lacks must be clicked together by its administrator."))
     return findings
@@ -94,11 +96,17 @@ async def _project(platform: Platform, config: JiraConfig) -> AsyncIterator[Find
         yield _wrong(f"There is no project {config.project} that our account may see: correct project, or invite it.")
         return
     service = project.get("projectTypeKey") == "service_desk"
-    yield _whether(
-        not service or config.deployment is not Deployment.CLOUD,
-        f"The project {config.project} is there.",
-        f"{config.project} is a service project: set deployment to service_management, or internal comments are public.",
-    )
+    if service and config.deployment is Deployment.CLOUD:
+        yield _wrong(
+            f"{config.project} is a service project, whose customers would read internal comments: "
+            "set deployment to service_management."
+        )
+    elif service and config.deployment is Deployment.DATACENTER and not config.internal_role:
+        yield _wrong(
+            f"{config.project} is a service project, whose customers would read internal comments: set internal_role."
+        )
+    else:
+        yield _right(f"The project {config.project} is there.")
 
 
 async def _permissions(platform: Platform, config: JiraConfig) -> AsyncIterator[Finding]:

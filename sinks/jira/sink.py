@@ -1,6 +1,7 @@
 """Keep tickets in Jira: says what a ticket should look like to the platform that knows how to say it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -16,7 +17,7 @@ from sinks.jira.platform import Edit, Issue, Platform
 from sinks.jira.screens import Screens
 from sinks.jira.seek import Seeker
 from sinks.jira.setup import check
-from sinks.jira.workflow import choose, settled
+from sinks.jira.workflow import Step, choose, settled
 
 __all__ = ["JiraSink"]
 
@@ -44,7 +45,8 @@ class JiraSink:
 
     async def find(self, key: str, *, since_ms: int) -> TicketRef | None:
         """The ticket for ``key``, by label, by the mark in its summary, or past the search index."""
-        issue = await self._seeker.find(key, since_ms=since_ms)
+        with _essential():
+            issue = await self._seeker.find(key, since_ms=since_ms)
         return None if issue is None else ref_of(issue, self._config)
 
     async def open(self, draft: TicketDraft) -> TicketRef:
@@ -52,10 +54,8 @@ class JiraSink:
         fields = self._platform.encoded(wanted(draft, self._config))
         sendable = await self._screens.for_create(fields)
         await self._seeker.begins(draft.key)
-        try:
+        with _essential():
             created = await self._create(fields, sendable, draft)
-        except Forbidden as error:  # without this permission the whole sink is useless: wait, and say so
-            raise Unauthorized(str(error)) from error
         ref = ref_of(created, self._config)
         await self._finish(ref, draft, left_out=fields.keys() - sendable.keys())
         await self._seeker.made(draft.key, ref.name)
@@ -69,7 +69,9 @@ class JiraSink:
             if not optional:
                 raise
             await self._screens.refused_at_create(optional)
-            return await self._platform.create(await self._screens.for_create(fields), draft)
+            self._log.warning("ticket.fields_refused", fields=sorted(optional), why=str(refusal))
+            fewer = await self._screens.for_create(fields)
+            return await self._platform.create({k: v for k, v in fewer.items() if k not in optional}, draft)
 
     async def _finish(self, ref: TicketRef, draft: TicketDraft, *, left_out: Iterable[str]) -> None:
         """Add what the create could not take. The ticket exists by now, so "not happened" may not be said any more.
@@ -101,10 +103,20 @@ class JiraSink:
         moves = TicketField.STATE not in draft.keep and not settled(now, draft.state)
         if moves and not draft.state.done:
             await self._move(ref, now, draft.state)
-        await self._edit(issue, draft)
-        await self._link_page(ref, draft)
+        refused = await self._edited(issue, draft)
         if moves and draft.state.done:
             await self._move(ref, now, draft.state)
+        await self._link_page(ref, draft)
+        if refused is not None:
+            raise refused
+
+    async def _edited(self, issue: Issue, draft: TicketDraft) -> Reject | None:
+        """Edit; a refusal is returned, since it must not keep a ticket open whose trouble is over."""
+        try:
+            await self._edit(issue, draft)
+        except Reject as refusal:
+            return refusal
+        return None
 
     async def _edit(self, issue: Issue, draft: TicketDraft) -> None:
         ours, fields = wanted(draft, self._config), issue["fields"]
@@ -129,19 +141,13 @@ class JiraSink:
             if not optional:
                 raise
             self._screens.refused_at_edit(optional)
-            self._log.warning("ticket.fields_refused", ticket=issue["key"], fields=sorted(optional))
-            await self._platform.edit(issue["id"], edit.only(self._screens.for_edit(edit.differs)))
+            self._log.warning("ticket.fields_refused", ticket=issue["key"], fields=sorted(optional), why=str(refusal))
+            await self._platform.edit(issue["id"], edit.only(self._screens.for_edit(edit.differs - optional)))
         if "assignee" in differs:
             await self._platform.assign(issue["id"], ours.assignee)
 
     async def _move(self, ref: TicketRef, now: TicketState, goal: TicketState) -> None:
-        step = choose(
-            await self._platform.transitions(ref.id),
-            now=now,
-            wanted=goal,
-            states=self._config.states,
-            resolution=self._config.resolution,
-        )
+        step = self._step(await self._platform.transitions(ref.id), now, goal)
         if step is None and now.done and goal.done:  # resolved is as closed as this workflow gets
             return
         if step is None:
@@ -156,9 +162,20 @@ class JiraSink:
             if issue is None or not settled(self._seen(issue).state, goal):  # else somebody was faster than we
                 raise
 
+    def _step(self, transitions: Sequence[Mapping[str, Any]], now: TicketState, goal: TicketState) -> Step | None:
+        states, resolution = self._config.states, self._config.resolution
+        try:
+            return choose(transitions, now=now, wanted=goal, states=states, resolution=resolution)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise Retry(f"Jira shows transitions in a form that we cannot read ({type(error).__name__}).") from error
+
     async def _link_page(self, ref: TicketRef, draft: TicketDraft) -> None:
+        """Link to our page once; a ticket without that link is still a ticket."""
         if self._config.page and ref.id not in self._linked:
-            await self._platform.link_page(ref.id, draft.key)
+            try:
+                await self._platform.link_page(ref.id, draft.key)
+            except Reject as error:
+                self._log.warning("ticket.link_refused", ticket=ref.name, why=str(error))
             self._linked = dict.fromkeys([ref.id, *islice(self._linked, _LINKED - 1)])
 
     # --- comments, links, files ---
@@ -190,17 +207,17 @@ class JiraSink:
     async def observe(self, refs: Sequence[TicketRef]) -> list[Observation]:
         """What the tickets look like; each that a bulk read leaves out is asked for by itself before it counts as gone."""
         seen: dict[str, Observation] = {}
-        for start in range(0, len(refs), _BULK):
-            for issue in await self._platform.read([ref.id for ref in refs[start : start + _BULK]]):
-                seen[issue["id"]] = self._seen(issue)
-        missing = [ref for ref in refs if ref.id not in seen]
-        if missing and await self._platform.see_project() is None:
-            raise Unauthorized(
-                f"Our account does not see the project {self._config.project} any more: give it back its permissions."
-            )
-        for ref in missing:
-            one = await self._platform.issue(ref.id)
-            seen[ref.id] = Observation(ref=ref, exists=False) if one is None else self._seen(one)
+        with _essential():
+            for start in range(0, len(refs), _BULK):
+                for issue in await self._platform.read([ref.id for ref in refs[start : start + _BULK]]):
+                    seen[issue["id"]] = self._seen(issue)
+            missing = [ref for ref in refs if ref.id not in seen]
+            if missing and await self._platform.see_project() is None:
+                project = self._config.project
+                raise Unauthorized(f"Our account does not see the project {project} any more: give it back its rights.")
+            for ref in missing:
+                one = await self._platform.issue(ref.id)
+                seen[ref.id] = Observation(ref=ref, exists=False) if one is None else self._seen(one)
         return [seen[ref.id] for ref in refs]
 
     def _seen(self, issue: Issue) -> Observation:
@@ -214,3 +231,12 @@ class JiraSink:
     async def check(self, *, apply: bool) -> list[Finding]:
         """Verify credentials, project, screens, statuses; nothing here can be created by an API that we may use."""
         return await check(self._platform, self._config, apply=apply)
+
+
+@contextmanager
+def _essential() -> Iterator[None]:
+    """Without the permission for this, the whole sink is useless: it pauses and says so, instead of giving up tickets."""
+    try:
+        yield
+    except Forbidden as error:
+        raise Unauthorized(str(error)) from error

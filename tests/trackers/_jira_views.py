@@ -32,6 +32,10 @@ class Views:
     def text(self, body: Any) -> str:
         return str(body or "")
 
+    def shown(self, body: Any) -> str:
+        """The text as people read it."""
+        return _ESCAPED.sub(r"\2", self.text(body)).replace("\u2060", "")
+
     def user(self, name: str) -> dict[str, Any]:
         return {"name": name, "key": name, "displayName": name.title(), "active": True}
 
@@ -153,7 +157,13 @@ class CloudViews(Views):
     def text(self, body: Any) -> str:
         if not isinstance(body, dict):
             return ""
-        return str(body.get("text", "")) + "".join(self.text(node) for node in body.get("content") or ())
+        if body.get("type") == "hardBreak":
+            return "\n"
+        end = "\n\n" if body.get("type") == "doc" else ""
+        return str(body.get("text", "")) + end.join(self.text(node) for node in body.get("content") or ())
+
+    def shown(self, body: Any) -> str:
+        return self.text(body)
 
     def comment(self, issue: Issue, comment: dict[str, Any]) -> dict[str, Any]:
         return super().comment(issue, comment) | {"jsdPublic": comment["public"]}

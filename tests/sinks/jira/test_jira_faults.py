@@ -161,6 +161,19 @@ async def test_wrong_credentials_are_told_with_the_cure(tracker, deployment) -> 
     assert "token-of-the-noc" not in finding.what
 
 
+async def test_what_we_may_not_search_is_not_absent(sink, tracker) -> None:
+    tracker.break_next(Fault(kind=Kind.FORBIDDEN))
+    with pytest.raises(Unauthorized):
+        await sink.find(KEY, since_ms=0)
+
+
+async def test_issues_shown_without_their_fields_prove_nothing(sink, tracker) -> None:
+    hit = {"issues": [{"id": "10001", "key": "OPS-1", "self": "https://x"}]}
+    tracker.break_next(Fault(kind=Kind.STATUS, status=200, body=hit, on="/search"))
+    with pytest.raises(Retry, match="in a form that we cannot read"):
+        await sink.find(KEY, since_ms=0)
+
+
 async def test_a_project_out_of_sight_is_not_a_mass_deletion(sink, tracker) -> None:
     ref = await sink.open(draft())
     tracker.issues.clear()
@@ -213,6 +226,34 @@ async def test_a_refusal_of_the_summary_is_told(sink, tracker) -> None:
     tracker.project.edit_screen -= {"summary"}
     with pytest.raises(Reject, match="summary: Field 'summary' cannot be set"):
         await sink.update(ref, draft(title=f"other [{MARK}]"))
+
+
+async def test_a_refused_edit_keeps_no_ticket_open(sink, tracker) -> None:
+    ref = await sink.open(draft())
+    tracker.project.edit_screen -= {"summary"}
+    with pytest.raises(Reject, match="summary"):
+        await sink.update(ref, draft(title=f"other [{MARK}]", state=TicketState.RESOLVED))
+    assert (await sink.observe([ref]))[0].state is TicketState.RESOLVED
+
+
+async def test_a_description_too_long_for_this_jira_costs_one_ticket_its_description(tracker, deployment) -> None:
+    tracker.project.text_limit = 1_000
+    async with sink_for(tracker, config(deployment)) as sink:
+        with capture_logs() as logs:
+            long = await sink.open(draft(key="TA", description="x" * 2_000))
+            short = await sink.open(draft(key="TB"))
+            await sink.update(short, draft(key="TB", description="better"))
+    assert not tracker.issues[long.id].description
+    assert tracker.views.text(tracker.issues[short.id].description) == "better"
+    assert {entry["event"] for entry in logs} == {"ticket.fields_refused"}
+
+
+async def test_a_ticket_without_its_page_is_a_ticket(tracker, deployment) -> None:
+    async with sink_for(tracker, config(deployment, page="https://noc.example/i/{key}")) as sink:
+        tracker.break_next(Fault(kind=Kind.FORBIDDEN, on="/remotelink"))
+        with capture_logs() as logs:
+            await sink.open(draft())
+    assert [entry["event"] for entry in logs] == ["ticket.link_refused"]
 
 
 # --- workflow ------------------------------------------------------------------------------------
@@ -322,6 +363,23 @@ async def test_a_published_internal_comment_is_taken_back(desk) -> None:
         desk.break_next(Fault(kind=Kind.FORBIDDEN, on="DELETE"))
         with pytest.raises(Reject, match=r"delete comment \d+ by hand at once"):
             await sink.comment(ref, REMARK)
+
+
+async def test_an_answer_that_hides_who_can_read_counts_as_public(desk) -> None:
+    async with sink_for(desk, config("service_management")) as sink:
+        ref = await sink.open(draft())
+        answer = Fault(kind=Kind.STATUS, status=201, body={"id": "10002"}, after=True, on="/comment")
+        desk.break_next(answer)
+        with pytest.raises(Reject, match="it was deleted again"):
+            await sink.comment(ref, REMARK)
+    assert desk.issues[ref.id].comments == []
+
+
+async def test_a_request_whose_form_we_may_not_see_is_made_anyway(desk) -> None:
+    async with sink_for(desk, config("service_management")) as sink:
+        desk.break_next(Fault(kind=Kind.FORBIDDEN, on="/field"))
+        await sink.open(draft())
+    assert len(desk.issues) == 1
 
 
 async def test_a_form_s_own_fields_are_filled_at_once(desk) -> None:
