@@ -112,6 +112,7 @@ def test_oid(content: str, dotted: str) -> None:
         (b"\x2b" + b"\xff" * 40 + b"\x7f", Dropped.MALFORMED),
         (b"\x2b" + b"\x01" * 127, Dropped.OVERSIZED),
         (b"\x2b" + b"\x01" * 60_000, Dropped.OVERSIZED),
+        (b"\x2b" + b"\x80" * 60_000 + b"\x01", Dropped.OVERSIZED),
     ],
 )
 def test_an_oid_out_of_bounds_is_refused(content: bytes, reason: Dropped) -> None:

@@ -60,9 +60,9 @@ def test_a_v1_trap_is_read_whole() -> None:
 
 
 def test_the_answer_to_an_inform_echoes_it_octet_for_octet() -> None:
-    # A request-id of 5 octets and lengths longer than need be: what the sender compares with its own
+    # A request-id of 6 octets and lengths longer than need be: what the sender compares with its own
     varbinds = bytes.fromhex("30820011 3082000d 06082b06010201010300 43010a".replace(" ", ""))
-    request_id = bytes.fromhex("020500ffffffff")
+    request_id = bytes.fromhex("02060000ffffffff")
     pdu = ber.encode_sequence(request_id, b"\x02\x01\x00\x02\x01\x00", varbinds, tag=PduType.INFORM)
     message = decode_message(encode_message(V2C, b"c\xff", pdu))
     assert message.pdu.request_id == 2**32 - 1
@@ -150,6 +150,34 @@ def test_varbinds_whose_lengths_lie_are_malformed(varbind: str) -> None:
         with pytest.raises(DecodeError) as caught:
             decode_message(message(varbind + behind))
         assert caught.value.reason is Dropped.MALFORMED
+
+
+def test_a_varbind_may_not_reach_into_what_follows_the_message() -> None:
+    data = trap(VarBind("1.3.6.1", ber.OCTET_STRING, b"abc"))
+    longer = data.replace(b"\x30\x0a\x06\x03\x2b\x06\x01\x04\x03abc", b"\x30\x0b\x06\x03\x2b\x06\x01\x04\x04abc") + b"d"
+    assert longer[:-1] != data
+    with pytest.raises(DecodeError, match="don't add up"):
+        decode_message(longer)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "9f7803000000",
+        "9f7903000000",
+        "9f7600",
+        "9f760a00000000000000000000",
+        "9f7609ff00000000000000ff",
+        "9f",
+        "9f78",
+        "8f7803000000",
+        "9f7500",
+        "",
+    ],
+)
+def test_an_opaque_that_wraps_nothing_we_know_stays_as_it_is(content: str) -> None:
+    varbind = VarBind("1.3.6.1", ber.OPAQUE, bytes.fromhex(content))
+    assert decode_message(trap(varbind)).pdu.varbinds == (varbind,)
 
 
 def test_a_pdu_is_read_from_within_a_greater_one() -> None:

@@ -194,6 +194,14 @@ def test_a_second_varbind_of_one_object_keeps_its_instance() -> None:
     assert "instance" not in labels
 
 
+@pytest.mark.parametrize("oid", ["1.3.6.1.2.1.2.2.1.2.7", "1.3.6.1.4.1.9999.1"])
+def test_of_two_equal_varbinds_the_first_is_the_label(oid: str) -> None:
+    told = [VarBind(oid, ber.OCTET_STRING, text) for text in (b"first", b"second", b"third")]
+    labels = event(v2(LINK_DOWN, *told)).labels
+    assert "first" in (labels.get("ifDescr"), labels.get(oid))
+    assert "third" not in labels.values()
+
+
 def test_a_scalar_is_no_instance() -> None:
     name = VarBind("1.3.6.1.2.1.1.5.0", ber.OCTET_STRING, b"r1")
     labels = event(v2(LINK_DOWN, name, IF_INDEX)).labels
