@@ -121,7 +121,9 @@ def _ports(main: Source, collectors: Sequence[Instance[CollectorPlugin]]) -> Ite
     for collector in collectors:
         for endpoint in _endpoints(collector):
             for other, its in taken:
-                meets = endpoint.host == its.host or endpoint.host in ANY or its.host in ANY
+                meets = endpoint.host == its.host or (
+                    endpoint.v6 == its.v6 and (endpoint.host in ANY or its.host in ANY)
+                )
                 if other.plugin is collector.plugin and endpoint.port == its.port and endpoint.port and meets:
                     text = f"{endpoint} is taken by collectors.{other.name}; choose another port"
                     yield main.mistake((*collector.path, "listen"), text)
