@@ -71,11 +71,6 @@ LAST_VALUES = {
 pytestmark = pytest.mark.shared
 
 
-def test_the_corpus_is_there() -> None:
-    if not CASES:
-        pytest.skip(f"no corpora/snmp/hard_cases.jsonl in TOCSIN_SHARED ({SHARED})")
-
-
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_verdict(case) -> None:
     name, datagram = case["name"], bytes.fromhex(case["hex"])
@@ -98,6 +93,8 @@ def test_verdict(case) -> None:
 
 
 def test_they_are_counted(count) -> None:
+    if not CASES:
+        pytest.skip(f"no corpora/snmp/hard_cases.jsonl in TOCSIN_SHARED ({SHARED})")
     counted = count("hard cases", [bytes.fromhex(case["hex"]) for case in CASES])
     assert counted.total() == len(CASES)
 
