@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import structlog
 from prometheus_client import Counter, Gauge
 
-from collectors.snmp import codec, informs, translate
+from collectors.snmp import again, codec, informs, translate
 from collectors.snmp.ber import DecodeError
 from collectors.snmp.config import SnmpConfig, SourceFrom
 from collectors.snmp.names import Names
@@ -55,6 +55,7 @@ class SnmpCollector:
         self._informs: informs.Informs[Answer] = informs.Informs(
             most=config.informs_max, memory_s=config.inform_memory_s
         )
+        self._again = again.Again(config.lookaside_max)
         self._reports = Budget(config.reports_per_s)
         self._broken: OSError | None = None
         self._bugs: set[str] = set()
@@ -125,6 +126,10 @@ class SnmpCollector:
             return False
         arrival = Arrival(listener, datagram, peer.relay, now_ms, now_s)
         try:
+            parts = again.cut(datagram.data)
+            if parts is not None:
+                self._take_trap(arrival, parts, intake)
+                return False
             if codec.message_version(datagram.data) == codec.V3:
                 return self._take_v3(arrival, intake)
             self._take_community(arrival, intake)
@@ -137,16 +142,36 @@ class SnmpCollector:
             intake.dropped(Dropped.MALFORMED, source=source, detail="it met a bug, see datagram.failed")
         return False
 
+    def _take_trap(self, arrival: "Arrival", parts: tuple[bytes, bytes, int], intake: Intake) -> None:
+        """Take a v2c trap, which may say what was said before."""
+        community, rest, ticks = parts
+        key = (arrival.datagram.host, community, rest)
+        event = self._again.event(key, ticks, arrival.now_ms)
+        if event is None:
+            message = self._message(arrival, intake)
+            if message is None:
+                return
+            event = self._event(arrival, message.pdu)
+            self._again.remember(key, event, len(arrival.datagram.data))
+        intake.offer(event)
+
     def _take_community(self, arrival: "Arrival", intake: Intake) -> None:
-        message = codec.decode_message(arrival.datagram.data, limits=self._limits)
-        if message.community not in self._communities:
-            intake.dropped(Dropped.UNKNOWN_COMMUNITY, source=arrival.datagram.host)
+        message = self._message(arrival, intake)
+        if message is None:
             return
         if message.pdu.type is not codec.PduType.INFORM:
             intake.offer(self._event(arrival, message.pdu))
             return
         answer = partial(_respond, arrival, lambda: codec.encode_response(message))
         self._inform(arrival, message.pdu, message.community, answer, intake)
+
+    def _message(self, arrival: "Arrival", intake: Intake) -> codec.Message | None:
+        """Decode a message of v1 or v2c; None if its community is not ours, which is counted."""
+        message = codec.decode_message(arrival.datagram.data, limits=self._limits)
+        if message.community in self._communities:
+            return message
+        intake.dropped(Dropped.UNKNOWN_COMMUNITY, source=arrival.datagram.host)
+        return None
 
     def _take_v3(self, arrival: "Arrival", intake: Intake) -> bool:
         try:

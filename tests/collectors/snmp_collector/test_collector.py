@@ -68,6 +68,22 @@ async def test_an_overload_of_traps_is_left_to_the_intake_to_count(serve, sender
     assert running.balance() == 0
 
 
+async def test_repeats_of_a_trap_are_events_with_their_own_time_and_uptime(serve, sender):
+    async with serve(PUBLIC) as running:
+        for uptime in (100, 200, 200, 300):
+            sender.sendto(v2c(uptime=uptime), ("127.0.0.1", running.port))
+        await running.settled(inputs=4)
+        await running.clock.advance(1)
+        sender.sendto(v2c(uptime=400), ("127.0.0.1", running.port))
+        sender.sendto(v2c(uptime=400, community=b"guess"), ("127.0.0.1", running.port))
+        await running.settled(inputs=6)
+
+    events = running.intake.events
+    assert [event.labels["uptime"] for event in events] == ["1", "2", "2", "3", "4"]
+    assert events[4].at_ms - events[0].at_ms == 1000
+    assert running.intake.drops == {Dropped.UNKNOWN_COMMUNITY: 1}
+
+
 @pytest.mark.shared
 async def test_hostile_and_odd_datagrams_are_counted_and_stop_nothing(serve, sender):
     cases = SHARED / "corpora/snmp"
