@@ -1,12 +1,13 @@
 """The ClickUp sink: tickets are tasks of one list.
 
-What belongs here: ClickUp's JSON (`codec`), text as Markdown that is never markup (`markdown`), its clock, rate limit
-and refusals (`manners`), the calls (`sink`), the set-up check (`setup`).
+What belongs here: drafts to bodies and tasks to observations (`codec`), what answers say (`task`), text as Markdown
+that is never markup (`markdown`), ClickUp's clock, rate limit and refusals (`manners`), the calls (`sink`), the set-up
+check (`setup`).
 
-On failure: `sinks._http` says how a call ended, and `manners` what ClickUp means by it. ClickUp has neither a unique key
-nor a search, so after an unknown outcome `sinks.clickup.sink.ClickupSink.find` reads what the list got since then and
-looks for our mark at the end of the names (or in a custom field). A task that was deleted, or that our token does not
-reach any more, is `gateway.plugin.Reject`.
+On failure: `sinks._http` says how a call ended, and `manners` what ClickUp means by it. ClickUp has neither a unique
+key nor a search, so after an unknown outcome `sinks.clickup.sink.ClickupSink.find` reads what the list got since then
+and looks for our mark at the end of the names (or in a custom field). A task that was deleted, or that our token does
+not reach any more, is `gateway.plugin.Reject`.
 
 By hand::
 

@@ -1,4 +1,4 @@
-"""ClickUp's JSON, both ways: drafts to bodies, tasks to observations. Pure.
+"""From drafts to ClickUp's bodies, and from its tasks (`sinks.clickup.task`) to observations. Pure.
 
 Sources: ClickUp's OpenAPI document of API v2 and the guides at developer.clickup.com; where the live API is known to
 differ, the rule says so.
@@ -7,7 +7,6 @@ differ, the rule says so.
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gateway.core.impact import Impact
@@ -15,6 +14,7 @@ from gateway.core.ticket import MARK_PREFIX, Comment, Observation, TicketDraft, 
 from sinks._text import cut, one_line, plain, size, unmention
 from sinks.clickup.config import Assignees, ClickupConfig
 from sinks.clickup.markdown import escape
+from sinks.clickup.task import Status, Task
 
 USER, WORKSPACES, GROUPS = "/v2/user", "/v2/team", "/v2/group"
 LIST, LIST_TASKS, LIST_FIELDS = "/v2/list/{}", "/v2/list/{}/task", "/v2/list/{}/field"
@@ -25,59 +25,14 @@ TASK, COMMENTS, LINK, ATTACHMENTS = (
     "/v2/task/{}/attachment",
 )
 
-PAGE = 100
-"""Tasks on a page; the API ignores any other wish."""
-COMMENT_PAGE = 25
 SEARCH_SLACK_MS = 120_000
 """How much earlier than the create a search begins."""
 FIELD_LIMIT = 1000
 """Longest value that we write into a custom field."""
 FILE_NAME_LIMIT = 120
-_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _MARK = re.compile(r"\[(" + re.escape(MARK_PREFIX) + r"[^\[\]]+)\]")
 _UNSAFE = re.compile(r'[\\/"<>%]')
 _CUT = "\n… (cut: the whole text is in Tocsin)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """A status of a list."""
-
-    name: str
-    """In lower case."""
-    type: str
-    """``open``, ``custom``, ``done`` or ``closed``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A task as we need it."""
-
-    id: str
-    name: str
-    url: str
-    custom_id: str
-    status: Status
-    priority: int | None
-    created_ms: int
-    archived: bool
-    users: frozenset[str]
-    groups: frozenset[str]
-    tags: frozenset[str]
-    fields: Mapping[str, str]
-    """Text values of custom fields by the field's id."""
-    files: tuple[str, ...]
-    """Titles of the attachments; only the call for one task tells them."""
-    linked: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
-    """A comment as we need it."""
-
-    id: str
-    date: str
-    text: str
 
 
 # --- out -----------------------------------------------------------------------------------------
@@ -210,100 +165,7 @@ def file_name(name: str, mark: str) -> str:
     return f"{mark}-{safe or 'file'}"
 
 
-# --- in ------------------------------------------------------------------------------------------
-
-
-def is_id(text: str) -> bool:
-    """Whether a task could have this id at all."""
-    return _ID.fullmatch(text) is not None
-
-
-def task(body: Any) -> Task:
-    """One task, as any call shows it: people and tags are objects in live answers, texts in the document.
-
-    Raises:
-        KeyError, TypeError, ValueError, AttributeError: it is none.
-    """
-    priority = body.get("priority") or {}
-    return Task(
-        id=_id(body["id"]),
-        name=str(body.get("name") or ""),
-        url=_https(body.get("url")),
-        custom_id=str(body.get("custom_id") or ""),
-        status=status(body["status"]),
-        priority=int(priority["id"]) if priority.get("id") else None,
-        created_ms=int(body.get("date_created") or 0),
-        archived=body.get("archived") is True,
-        users=frozenset(_each(body, "assignees", "id")),
-        groups=frozenset(_each(body, "group_assignees", "id")),
-        tags=frozenset(_each(body, "tags", "name")),
-        fields={
-            str(field["id"]): field["value"]
-            for field in body.get("custom_fields") or ()
-            if isinstance(field.get("value"), str)
-        },
-        files=tuple(_each(body, "attachments", "title")),
-        linked=frozenset(
-            str(link[end])
-            for link in body.get("linked_tasks") or ()
-            if isinstance(link, dict)
-            for end in ("task_id", "link_id")
-            if end in link
-        ),
-    )
-
-
-def _id(value: Any) -> str:
-    if not isinstance(value, str) or not is_id(value):
-        raise ValueError("no id of a task")
-    return value
-
-
-def _https(value: Any) -> str:
-    return value if isinstance(value, str) and value.startswith("https://") else ""
-
-
-def _each(body: Any, name: str, member: str) -> list[str]:
-    return [str(each[member] if isinstance(each, dict) else each) for each in body.get(name) or ()]
-
-
-def status(body: Any) -> Status:
-    """One status.
-
-    Raises:
-        KeyError, TypeError, AttributeError: it is none.
-    """
-    return Status(name=body["status"].lower(), type=str(body.get("type") or "custom"))
-
-
-def statuses(body: Any) -> tuple[Status, ...]:
-    """The statuses of a list.
-
-    Raises:
-        KeyError, TypeError, AttributeError: it has none.
-    """
-    return tuple(status(each) for each in body["statuses"])
-
-
-def tasks(body: Any) -> tuple[list[Task], bool]:
-    """The tasks of one page, and whether it is the last.
-
-    Raises:
-        KeyError, TypeError, ValueError, AttributeError: it is no page.
-    """
-    found = [task(each) for each in body["tasks"]]
-    return found, body.get("last_page") is True or len(found) < PAGE
-
-
-def remarks(body: Any) -> list[Remark]:
-    """The comments of one page, newest first.
-
-    Raises:
-        KeyError, TypeError, AttributeError: it is no page.
-    """
-    return [
-        Remark(id=str(each["id"]), date=str(each["date"]), text=each["comment_text"] or "") for each in body["comments"]
-    ]
+# --- in -----------------------------------------------------------------------------------------
 
 
 def belongs(seen: Task, key: str, config: ClickupConfig) -> bool:
@@ -353,16 +215,3 @@ def observation(seen: Task, asked: TicketRef, config: ClickupConfig) -> Observat
         owner=",".join([*sorted(seen.users), *sorted(seen.groups)]),
         labels=seen.tags,
     )
-
-
-def explain(body: Any) -> str:
-    """One sentence from an error: ``{"err":"Status not found","ECODE":"CRTSK_001"}``."""
-    said = [str(body[name]) for name in ("err", "message") if body.get(name)] if isinstance(body, dict) else []
-    code = error_code(body)
-    return " ".join([*said[:1], *([f"({code})"] if code else [])])
-
-
-def error_code(body: Any) -> str:
-    """The ``ECODE`` of an error, or empty."""
-    code = body.get("ECODE") if isinstance(body, dict) else None
-    return code if isinstance(code, str) else ""

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 from gateway.core.impact import Impact
 from gateway.core.ticket import TicketState
 from gateway.plugin import PluginConfig, Secret
-from sinks._http import base_url as an_address
+from sinks._address import base_url as address
 
 NumericId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]{1,20}$")]
 FieldId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9a-fA-F-]{36}$")]
@@ -81,7 +81,7 @@ class ClickupConfig(PluginConfig):
     """The list that tickets are created in: the number after ``/li/`` in its link."""
     workspace_id: NumericId | None = None
     """The workspace, for ``tocsin setup``; needed only if the token sees several."""
-    base_url: Annotated[str, AfterValidator(an_address)] = "https://api.clickup.com/api"
+    base_url: Annotated[str, AfterValidator(address)] = "https://api.clickup.com/api"
     """Address of the API without version; only tests and recording proxies need another one."""
     ca_file: Path | None = None
     """PEM file with further certificate authorities, for a proxy that inspects TLS."""

@@ -8,7 +8,7 @@ import httpx
 from gateway.core.reason import Failed
 from gateway.plugin import Clock, Reject, Retry, SinkError, Unauthorized
 from sinks._http import Refused
-from sinks.clickup.codec import error_code
+from sinks.clickup.task import error_code
 
 MINUTE_S = 60.0
 """The window of the rate limit: no wait is longer."""

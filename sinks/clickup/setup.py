@@ -8,6 +8,7 @@ from sinks._http import Answer, Caller, path
 from sinks.clickup import codec
 from sinks.clickup.config import ClickupConfig
 from sinks.clickup.manners import Manners
+from sinks.clickup.task import statuses as statuses_of
 
 _TEXT_TYPES = frozenset({"short_text", "text"})
 _CUSTOM_TYPE = 19
@@ -73,7 +74,7 @@ class _SetUp:
             self._say(False, f"List {name} is archived: restore it, or set list_id to another one.")
             return
         self._say(True, f"List {name} ({self._config.list_id}) is there.")
-        statuses = codec.statuses(body)
+        statuses = statuses_of(body)
         known = {status.name for status in statuses}
         for state in TicketState:
             chosen = codec.status_for(state, statuses, self._config)

@@ -12,6 +12,7 @@ from gateway.core.ticket import Comment, Observation, TicketDraft, TicketField, 
 from gateway.plugin import Finding, Host, Reject, Retry
 from sinks._http import Answer, Caller, Limits, path
 from sinks.clickup import codec
+from sinks.clickup import task as answers
 from sinks.clickup.config import ClickupConfig
 from sinks.clickup.manners import FieldRefused, Manners, OutOfReach, StatusRefused
 from sinks.clickup.setup import check_set_up
@@ -30,7 +31,7 @@ class ClickupSink:
     def __init__(self, config: ClickupConfig, host: Host, caller: Caller, manners: Manners) -> None:
         self._config, self._host, self._caller, self._manners = config, host, caller, manners
         self._described: OrderedDict[str, bytes] = OrderedDict()
-        self._statuses: tuple[codec.Status, ...] = ()
+        self._statuses: tuple[answers.Status, ...] = ()
         self._statuses_at_s: float | None = None
 
     # --- tickets ---
@@ -38,7 +39,7 @@ class ClickupSink:
     async def find(self, key: str, *, since_ms: int) -> TicketRef | None:
         """Read all tasks that the list got since then, closed ones too, and match on our side: there is no search."""
         after_ms = max(0, self._manners.theirs_ms(since_ms) - codec.SEARCH_SLACK_MS)
-        found: list[codec.Task] = []
+        found: list[answers.Task] = []
         for page in range(self._config.find_pages):
             tasks, last = await self._page(page, date_created_gt=after_ms)
             found += [task for task in tasks if codec.belongs(task, key, self._config)]
@@ -48,7 +49,7 @@ class ClickupSink:
         if found:
             return codec.ref(min(found, key=lambda task: (task.created_ms, task.id)))
         raise Retry(
-            f"The list got more than {self._config.find_pages * codec.PAGE} tasks since then: raise find_pages "
+            f"The list got more than {self._config.find_pages * answers.PAGE} tasks since then: raise find_pages "
             "to search them all."
         )
 
@@ -63,7 +64,7 @@ class ClickupSink:
             log.warning("fields.refused", sink=self._host.name, why=str(error))
             body = codec.create_body(draft, self._config, status=status, with_fields=False)
             answer = await self._send("POST", where, json=body)
-        task = answer.read(codec.task)
+        task = answer.read(answers.task)
         self._remember(task.id, body["markdown_content"])
         return codec.ref(task)
 
@@ -96,7 +97,7 @@ class ClickupSink:
         The API filters by no set of ids, and a list never shows what was deleted or moved away: only the call for one
         task tells that.
         """
-        seen: dict[str, codec.Task | None] = {ref.id: None for ref in refs if not codec.is_id(ref.id)}
+        seen: dict[str, answers.Task | None] = {ref.id: None for ref in refs if not answers.is_id(ref.id)}
         waiting = {ref.id for ref in refs} - seen.keys()
         page, last = 0, False
         while len(waiting) > 1 and not last:
@@ -111,7 +112,7 @@ class ClickupSink:
             seen[id_] = await self._task(id_)
         return [self._observed(ref, seen[ref.id]) for ref in refs]
 
-    def _observed(self, asked: TicketRef, seen: codec.Task | None) -> Observation:
+    def _observed(self, asked: TicketRef, seen: answers.Task | None) -> Observation:
         return codec.observation(seen, asked, self._config) if seen else Observation(ref=asked, exists=False)
 
     async def link(self, ref: TicketRef, other: TicketRef) -> None:
@@ -138,10 +139,10 @@ class ClickupSink:
             answer = await self._read(path(codec.COMMENTS, self._id(ref)), params=params)
             if answer is None:
                 raise self._gone(ref)
-            page = answer.read(codec.remarks)
+            page = answer.read(answers.remarks)
             if any(codec.carries(remark.text, mark) for remark in page):
                 return True
-            if len(page) < codec.COMMENT_PAGE:
+            if len(page) < answers.COMMENT_PAGE:
                 return False
             params = {"start": page[-1].date, "start_id": page[-1].id}
         return False
@@ -192,25 +193,25 @@ class ClickupSink:
         """Raise unless the token still reaches our list: then it is the credentials that are wrong."""
         await self._caller.call("GET", path(codec.LIST, self._config.list_id), writes=False, headers=_JSON)
 
-    async def _page(self, page: int, **params: int) -> tuple[list[codec.Task], bool]:
+    async def _page(self, page: int, **params: int) -> tuple[list[answers.Task], bool]:
         """One page of the list's tasks, newest first, and whether it is the last."""
         query = {"include_closed": "true", "subtasks": "true", "order_by": "created", "page": page, **params}
         where = path(codec.LIST_TASKS, self._config.list_id)
         answer = await self._caller.call("GET", where, writes=False, params=query, headers=_JSON)
-        return answer.read(codec.tasks)
+        return answer.read(answers.tasks)
 
-    async def _task(self, id_: str) -> codec.Task | None:
+    async def _task(self, id_: str) -> answers.Task | None:
         answer = await self._read(path(codec.TASK, id_))
-        return answer.read(codec.task) if answer else None
+        return answer.read(answers.task) if answer else None
 
-    async def _there(self, ref: TicketRef) -> codec.Task:
+    async def _there(self, ref: TicketRef) -> answers.Task:
         seen = await self._task(self._id(ref))
         if seen is None:
             raise self._gone(ref)
         return seen
 
     def _id(self, ref: TicketRef) -> str:
-        if not codec.is_id(ref.id):
+        if not answers.is_id(ref.id):
             raise Reject(f"{ref.id!r} is no ClickUp task id: the stored ticket reference is damaged.")
         return ref.id
 
@@ -234,7 +235,7 @@ class ClickupSink:
             return
         where = path(codec.LIST, self._config.list_id)
         answer = await self._caller.call("GET", where, writes=False, headers=_JSON)
-        self._statuses, self._statuses_at_s = answer.read(codec.statuses), now_s
+        self._statuses, self._statuses_at_s = answer.read(answers.statuses), now_s
 
     def _remember(self, id_: str, description: str) -> None:
         self._described[id_] = codec.digest(description)
@@ -254,7 +255,7 @@ async def build(config: ClickupConfig, host: Host) -> AsyncIterator[ClickupSink]
         headers={"Authorization": token if token.startswith("pk_") else f"Bearer {token}"},
         tracker="ClickUp",
         clock=host.clock,
-        explain=codec.explain,
+        explain=answers.explain,
         judge=manners.judge,
         on_response=manners.listen,
         transport=host.transport,

@@ -93,7 +93,8 @@ class Desk:
 
     def content(self, number: int, mark: str) -> bytes | None:
         """The content of an attached file; None if there is none with this mark."""
-        row = self._db.execute("SELECT content FROM file WHERE ticket = ? AND mark = ?", (number, mark)).fetchone()
+        query = "SELECT content FROM file WHERE ticket = ? AND mark = ?"
+        row = self._db.execute(query, (number, storable(mark))).fetchone()
         return None if row is None else bytes(row["content"])
 
     def has_remark(self, number: int, mark: str) -> bool:
@@ -183,19 +184,21 @@ class Desk:
 
     def relate(self, first: int, second: int) -> None:
         """Link two tickets, once; a ticket is not linked to itself."""
-        with self._writing(first, second):
-            if first != second:
-                self._db.execute(
-                    "INSERT OR IGNORE INTO link (low, high) VALUES (?, ?)", (min(first, second), max(first, second))
-                )
+        low, high = sorted((first, second))
+        with self._writing(low, high):
+            if low != high and self._insert("INSERT OR IGNORE INTO link (low, high) VALUES (?, ?)", low, high):
+                self._record(low, TOCSIN, "link", after=name_of(high))
+                self._record(high, TOCSIN, "link", after=name_of(low))
 
     def attach(self, number: int, attachment: Attachment, *, mark: str) -> None:
         """Keep a file, unless one with this ``mark`` is there."""
+        name, media_type = storable(attachment.name), storable(attachment.media_type)
         with self._writing(number):
-            self._db.execute(
+            if self._insert(
                 "INSERT OR IGNORE INTO file (ticket, mark, name, media_type, content) VALUES (?, ?, ?, ?, ?)",
-                (number, mark, storable(attachment.name), storable(attachment.media_type), attachment.content),
-            )
+                *(number, storable(mark), name, media_type, attachment.content),
+            ):
+                self._record(number, TOCSIN, "file", after=name)
 
     def prune(self, *, closed_days: int) -> int:
         """Remove a few closed tickets that nobody touched for ``closed_days``; returns how many."""
@@ -222,6 +225,10 @@ class Desk:
                 f"UPDATE ticket SET {settings}, changed_ms = :changed_ms WHERE number = :number",  # noqa: S608 -- names are ours
                 {**changed, "changed_ms": self._now_ms(), "number": number},
             )
+
+    def _insert(self, statement: str, *values: Any) -> bool:
+        """Whether a row was added: it is not if its key is there already."""
+        return self._db.execute(statement, values).rowcount > 0
 
     def _record(self, number: int, who: str, what: str, *, before: str = "", after: str = "") -> None:
         self._db.execute(

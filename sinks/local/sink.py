@@ -13,7 +13,7 @@ from gateway.core.ticket import Comment, Observation, TicketDraft, TicketRef
 from gateway.plugin import Finding, Host, Reject, Retry, TicketRemark, TicketView
 from sinks.local.config import LocalConfig
 from sinks.local.desk import Desk, NoSuchTicket
-from sinks.local.ticket import TOCSIN, Ticket, name_of
+from sinks.local.ticket import TOCSIN, Change, Ticket, name_of
 
 T = TypeVar("T")
 BIGGEST = 2**63 - 1
@@ -21,7 +21,7 @@ BIGGEST = 2**63 - 1
 
 
 class LocalSink:
-    """Implements `gateway.plugin.Sink` with comments that are found again, links, files and a set-up check."""
+    """Implements `gateway.plugin.Sink` with comments that are found again, links, files, a page and a set-up check."""
 
     def __init__(self, desk: Desk, worker: ThreadPoolExecutor, config: LocalConfig) -> None:
         self._desk, self._worker, self._config = desk, worker, config
@@ -81,23 +81,20 @@ class LocalSink:
         return [self._observation(ref, tickets.get(numbers.get(ref.id, 0))) for ref in refs]
 
     async def show(self, ref: str) -> TicketView | None:
-        """The ticket with this number, with its remarks and history in one, oldest first."""
+        """The ticket as the status page shows it: what was said and what changed, in the order of time."""
         number = _parse(ref)
-        ticket = await self.ask(lambda desk: desk.get(number)) if number is not None else None
+        ticket = None if number is None else await self.ask(lambda desk: desk.get(number))
         if ticket is None:
             return None
-        said = [TicketRemark(at_ms=one.at_ms, who=one.author, text=one.text) for one in ticket.remarks]
-        said += [
-            TicketRemark(at_ms=one.at_ms, who=one.who, text=" ".join(filter(None, (one.what, one.after))))
-            for one in ticket.history
-        ]
+        said = [TicketRemark(at_ms=each.at_ms, who=each.author, text=each.text) for each in ticket.remarks]
+        changed = [TicketRemark(at_ms=each.at_ms, who=each.who, text=_told(each)) for each in ticket.history]
         return TicketView(
-            name=name_of(ticket.number),
+            name=ticket.name,
             title=ticket.title,
             description=ticket.description,
             impact=ticket.impact,
             state=ticket.state,
-            remarks=tuple(sorted(said, key=lambda remark: remark.at_ms)),
+            remarks=tuple(sorted(changed + said, key=lambda each: each.at_ms)),
         )
 
     async def check(self, *, apply: bool) -> list[Finding]:  # noqa: ARG002 -- the file is made when it is first opened
@@ -156,6 +153,13 @@ async def build(config: LocalConfig, host: Host) -> AsyncIterator[LocalSink]:
             worker.submit(desk.shut)  # in its thread: a call that was cancelled may still be running there
     finally:
         await asyncio.to_thread(worker.shutdown)
+
+
+def _told(change: Change) -> str:
+    """A line of history in words."""
+    if change.before:
+        return f"{change.what}: {change.before} → {change.after}"
+    return f"{change.what}: {change.after}" if change.after else change.what
 
 
 def _parse(id_: str) -> int | None:

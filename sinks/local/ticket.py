@@ -30,7 +30,7 @@ class Change:
     at_ms: int
     who: str
     what: str
-    """``opened``, or the name of the field that changed."""
+    """``opened``, ``link``, ``file``, or the name of the field that changed."""
     before: str = ""
     after: str = ""
 

@@ -15,6 +15,7 @@ from gateway.testing.clock import ManualClock
 from sinks._http import Refused
 from sinks._text import size
 from sinks.clickup import codec
+from sinks.clickup import task as answers
 from sinks.clickup.config import ClickupConfig
 from sinks.clickup.manners import FieldRefused, Manners, OutOfReach, StatusRefused
 
@@ -41,7 +42,7 @@ def test_a_name_fits_and_is_its_own_tickets(title, key):
     name = codec.title(replace(DRAFT, title=title, key=key), 250)
     assert size(name) <= 250
     assert "\n" not in name
-    seen = replace(codec.task(TASK), name=name)
+    seen = replace(answers.task(TASK), name=name)
     assert codec.belongs(seen, key, config())
     assert not codec.belongs(seen, key + "0", config())
     assert not codec.belongs(seen, key[:-1], config())
@@ -81,25 +82,25 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_any_answer_is_read_or_refused_in_the_promised_way(body):
-    for parse in (codec.task, codec.tasks, codec.remarks, codec.statuses, codec.status):
+    for parse in (answers.task, answers.tasks, answers.remarks, answers.statuses, answers.status):
         try:
             parse(body)
         except (LookupError, TypeError, ValueError, AttributeError):
             continue
-    assert isinstance(codec.explain(body), str)
-    assert isinstance(codec.error_code(body), str)
+    assert isinstance(answers.explain(body), str)
+    assert isinstance(answers.error_code(body), str)
 
 
 def test_a_strange_task_of_somebody_else_spoils_no_page():
     strange = TASK | {"name": None, "priority": None, "assignees": None, "date_created": None, "url": "javascript:1"}
-    (seen,), last = codec.tasks({"tasks": [strange]})
+    (seen,), last = answers.tasks({"tasks": [strange]})
     assert last
     assert (seen.name, seen.url, seen.priority, seen.created_ms) == ("", "", None, 0)
 
 
 def test_a_priority_that_stands_for_two_impacts_says_neither():
     chosen = config(priorities={"critical": 1, "high": 1})
-    seen = codec.task(TASK | {"priority": {"id": "1"}})
+    seen = answers.task(TASK | {"priority": {"id": "1"}})
     asked = codec.ref(seen)
     assert codec.observation(seen, asked, chosen).impact is None
     assert codec.observation(seen, asked, config()).impact is Impact.CRITICAL
@@ -107,7 +108,7 @@ def test_a_priority_that_stands_for_two_impacts_says_neither():
 
 def test_with_a_key_field_the_field_says_whose_it_is():
     chosen = config(fields={"key": FIELD})
-    seen = replace(codec.task(TASK), name="renamed [TOC-2]", fields={FIELD: "1"})
+    seen = replace(answers.task(TASK), name="renamed [TOC-2]", fields={FIELD: "1"})
     assert codec.belongs(seen, "1", chosen)
     assert not codec.belongs(seen, "2", chosen)
     assert codec.belongs(replace(seen, fields={}), "2", chosen)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from gateway.core.event import Attachment
 from gateway.core.impact import Impact
 from gateway.core.ticket import Comment, TicketField, TicketRef, TicketState
-from gateway.plugin import Attaches, Checks, FindsComments, Links, Reject, Retry
+from gateway.plugin import Attaches, Checks, FindsComments, Links, Reject, Retry, ShowsTickets
 from sinks.local.config import LocalConfig
 from sinks.local.schema import VERSION
 
@@ -209,6 +209,13 @@ async def test_sqlite_works_in_its_own_thread_and_the_thread_ends(make_sink):
     assert not thread.is_alive()
 
 
+async def test_the_file_is_closed_after_the_last_call(make_sink, draft):
+    async with make_sink() as sink, asyncio.TaskGroup() as tasks:
+        tasks.create_task(sink.open(draft())).cancel()
+    with pytest.raises(sqlite3.ProgrammingError):
+        sink._desk.list()
+
+
 async def test_the_file_is_safe_against_power_cuts_and_private(make_sink, tmp_path):
     async with make_sink() as sink:
         pragmas = await sink.ask(
@@ -251,7 +258,34 @@ async def test_check_says_that_the_file_is_whole(sink):
 
 
 async def test_it_offers_every_ability_it_claims(sink):
-    assert all(isinstance(sink, ability) for ability in (FindsComments, Links, Attaches, Checks))
+    assert all(isinstance(sink, ability) for ability in (FindsComments, Links, Attaches, Checks, ShowsTickets))
+
+
+async def test_the_page_shows_what_was_said_and_done_in_the_order_of_time(sink, desk, clock, draft):
+    ref = await sink.open(draft())
+    other = await sink.open(draft(key="T02"))
+    await clock.advance(1)
+    await sink.comment(ref, Comment(mark="m", text="<b>cleared</b>"))
+    await clock.advance(1)
+    await sink.link(other, ref)
+    await clock.advance(1)
+    await sink.attach(ref, Attachment(name="log.txt", media_type="text/plain", content=b"x"), mark="m1")
+    await clock.advance(1)
+    desk.close(1, who="alice")
+    view = await sink.show("1")
+    assert (view.name, view.title, view.impact, view.state) == ("T-1", draft().title, "high", "closed")
+    assert [(remark.who, remark.text) for remark in view.remarks] == [
+        ("tocsin", "opened"),
+        ("tocsin", "<b>cleared</b>"),
+        ("tocsin", "link: T-2"),
+        ("tocsin", "file: log.txt"),
+        ("alice", "state: open → closed"),
+    ]
+
+
+@pytest.mark.parametrize("id_", ["3", "0", "x", "", "../1", "9" * 40])
+async def test_there_is_no_page_for_a_ticket_that_is_not_there(sink, id_):
+    assert await sink.show(id_) is None
 
 
 async def test_a_page_walks_through_all_tickets(sink, desk, draft):
