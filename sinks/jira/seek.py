@@ -18,6 +18,8 @@ __all__ = ["Seeker"]
 _HITS = 5
 _MARGIN_MIN = 2
 """Clocks of us and Jira may differ, and JQL counts in minutes."""
+_LONG_AGO_MIN = 5_256_000
+"""Ten years: no number that Jira would not take."""
 _REMEMBERED_BEGINNINGS = 1_000
 
 
@@ -84,7 +86,8 @@ class Seeker:
 
     async def _lower_bound(self, key: str, since_ms: int) -> int:
         """The greatest number that is surely below our ticket's."""
-        minutes = max(0, math.ceil((self._clock.now_ms() - since_ms) / 60_000)) + _MARGIN_MIN
+        age = math.ceil((self._clock.now_ms() - since_ms) / 60_000)
+        minutes = min(max(0, age) + _MARGIN_MIN, _LONG_AGO_MIN)
         jql = f'project = "{self._config.project}" AND created < "-{minutes}m" ORDER BY created DESC'
         older = await self._platform.search(jql, limit=1)
         numbers = [key_number(str(issue["key"]), self._config.project) or 0 for issue in older]

@@ -14,6 +14,7 @@ from sinks._http import path
 from sinks._text import plain
 from sinks.jira.cloud import Cloud
 from sinks.jira.codec import wanted
+from sinks.jira.errors import FieldsRefused, Forbidden
 from sinks.jira.markup import WIKI
 from sinks.jira.platform import Issue
 from sinks.jira.workflow import Step
@@ -35,7 +36,11 @@ class ServiceManagement(Cloud):
         return super().step_body(replace(step, comment=False, missing=demanded), goal)
 
     async def create(self, fields: Mapping[str, Any], draft: TicketDraft) -> Issue:
-        """Make a request; what its form does not take is left to the edit that follows."""
+        """Make a request; what its form does not take is left to the edit that follows.
+
+        Raises:
+            FieldsRefused: it was refused; the fields are those without which it may pass.
+        """
         values = {name: fields[name] for name in _FORM_TAKES if name in fields}
         if "description" in values:  # this API takes wiki markup, and would show ADF as JSON
             text = wanted(draft, self.config).description
@@ -46,7 +51,14 @@ class ServiceManagement(Cloud):
             "requestFieldValues": {**self.config.fields, **values},
             "isAdfRequest": False,
         }
-        answer = await self.caller.call("POST", f"{_DESK}/request", writes=True, json=body)
+        try:
+            answer = await self.caller.call("POST", f"{_DESK}/request", writes=True, json=body)
+        except (Forbidden, FieldsRefused):
+            raise
+        except Reject as refusal:  # this API does not say which field it minds: perhaps one that can wait
+            if spare := frozenset(values) - {"summary", "description"}:
+                raise FieldsRefused(str(refusal), fields=spare) from refusal
+            raise
         return answer.read(lambda said: {"id": str(said["issueId"]), "key": str(said["issueKey"])})
 
     async def settable(self) -> set[str]:
