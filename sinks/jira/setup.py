@@ -36,7 +36,7 @@ _LOSS = {
     "components": "teams show only by their assignee",
     "description": "tickets have a summary only",
 }
-_SERVER = "cloud"
+_SAYS_CLOUD = "cloud"
 
 Check = Callable[[Platform, JiraConfig], AsyncIterator[Finding]]
 
@@ -82,7 +82,7 @@ async def _login(platform: Platform, _config: JiraConfig) -> AsyncIterator[Findi
 
 async def _deployment(platform: Platform, config: JiraConfig) -> AsyncIterator[Finding]:
     said = str((await _read(platform, "/serverInfo")).get("deploymentType", ""))
-    cloud = said.casefold() == _SERVER
+    cloud = said.casefold() == _SAYS_CLOUD
     yield _whether(
         cloud is (config.deployment is not Deployment.DATACENTER),
         f"The deployment is {said}, as configured.",

@@ -1,5 +1,7 @@
 """A field, an edit or a transition that Jira refuses costs as little as possible."""
 
+from dataclasses import replace
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -108,3 +110,31 @@ async def test_a_person_who_was_faster_is_no_failure(tracker, deployment) -> Non
 async def test_a_ticket_for_what_is_over_already_is_made_done(sink, tracker) -> None:
     ref = await sink.open(draft(state=TicketState.RESOLVED))
     assert (await sink.observe([ref]))[0].state is TicketState.RESOLVED
+
+
+def demanding(tracker, *fields: str) -> None:
+    """Let every transition demand these fields."""
+    workflow = tracker.project.workflow
+    demands = tuple(replace(transition, required=frozenset(fields)) for transition in workflow.transitions)
+    tracker.project.workflow = replace(workflow, transitions=demands)
+
+
+async def test_a_demanded_comment_is_given_unless_customers_would_read_it(sink, tracker, deployment) -> None:
+    ref = await sink.open(draft())
+    demanding(tracker, "comment")
+    if deployment == "service_management":
+        with pytest.raises(Reject, match="demands a comment"):
+            await sink.update(ref, draft(state=TicketState.RESOLVED))
+        return
+    await sink.update(ref, draft(state=TicketState.RESOLVED))
+    (move,) = tracker.asked("POST", "/transitions")
+    body = move.json["update"]["comment"][0]["add"]["body"]
+    assert tracker.views.shown(body) == "Tocsin moved this ticket, since the incident is resolved."
+
+
+async def test_a_demanded_field_that_nobody_can_fill_is_named(sink, tracker) -> None:
+    ref = await sink.open(draft())
+    demanding(tracker, "root_cause")
+    with pytest.raises(Reject, match="demands Root_Cause: give these fields a default value"):
+        await sink.update(ref, draft(state=TicketState.RESOLVED))
+    assert tracker.asked("POST", "/transitions") == []
