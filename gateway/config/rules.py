@@ -90,6 +90,8 @@ class RuleConfig(PluginConfig):
     """How long it must last before a ticket is opened."""
     clear_hold: Hold | None = None
     """How long it must stay clear before it counts as resolved."""
+    clear_after: Hold | None = None
+    """How long after its last raise it counts as cleared, for troubles whose end nobody tells; ``"0s"``: never."""
     reopen_within: Hold | None = None
     """How long after it was resolved a new raise reopens it."""
     impact_after: Annotated[dict[str, Impact], AfterValidator(_ages)] | None = None
@@ -126,6 +128,7 @@ class RuleConfig(PluginConfig):
             sinks=self.sinks,
             hold_ms=_given(int, self.hold),
             clear_hold_ms=_given(int, self.clear_hold),
+            clear_after_ms=_given(int, self.clear_after),
             reopen_within_ms=_given(int, self.reopen_within),
             impact_after=ages,
         )

@@ -5,11 +5,12 @@ incident, input, time and id always give the same decision.
 """
 
 from collections.abc import Callable, Mapping
+from typing import assert_never
 
 from gateway.core.decision import Command, Decision, Due, Heard, Input, Rank, Seen, Verb
 from gateway.core.event import EventKind
 from gateway.core.impact import Impact, graver
-from gateway.core.incident import TABLE, Incident, Move, State, Trigger, due_of, impact_by_age
+from gateway.core.incident import TABLE, Incident, Move, State, Trigger, due_of, impact_by_age, quiet_ms
 from gateway.core.making import Making
 from gateway.core.person import decide_seen
 from gateway.core.reason import Muted, Reason
@@ -41,6 +42,8 @@ def decide(incident: Incident | None, what: Input, *, now_ms: int, new_id: str =
             return decide_seen(incident, what, now_ms=now_ms)
         case Command():
             return _command(incident, what, now_ms=now_ms)
+        case _:
+            assert_never(what)
 
 
 # --- events ----------------------------------------------------------------------------------------
@@ -58,6 +61,8 @@ def _heard(incident: Incident | None, heard: Heard, *, now_ms: int, new_id: str)
             return _cleared(incident, heard, now_ms=now_ms)
         case EventKind.RAISE:
             return _raised(incident, heard, now_ms=now_ms, new_id=new_id)
+        case _:
+            assert_never(heard.verdict.kind)
 
 
 def _raised(incident: Incident | None, heard: Heard, *, now_ms: int, new_id: str) -> Decision:
@@ -103,6 +108,7 @@ def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str)
         opened_ms=None if held else now_ms,
         hold_ms=verdict.hold_ms,
         clear_hold_ms=verdict.clear_hold_ms,
+        clear_after_ms=verdict.clear_after_ms,
         reopen_within_ms=verdict.reopen_within_ms,
         impact_after=verdict.impact_after,
         muted=previous.muted & _MUTED_ACROSS if previous else frozenset(),
@@ -241,18 +247,7 @@ def _due(incident: Incident | None, *, now_ms: int) -> Decision:
     due_ms = due_of(incident) if incident else None
     if incident is None or due_ms is None or due_ms > now_ms:
         return Decision(reason=Reason.UNCHANGED, incident=incident)
-    making = Making(incident, now_ms=now_ms)
-    match TABLE[incident.state, Trigger.DUE]:
-        case Move.OPEN:
-            return _open(making)
-        case Move.AGE:
-            return _age(making)
-        case Move.RESOLVE:
-            return _resolve(making)
-        case Move.CLOSE:
-            return _close(making)
-        case _:
-            return Decision(reason=Reason.UNCHANGED, incident=incident)
+    return _DUE[TABLE[incident.state, Trigger.DUE]](Making(incident, now_ms=now_ms))
 
 
 def _open(making: Making) -> Decision:
@@ -264,6 +259,10 @@ def _open(making: Making) -> Decision:
 
 def _age(making: Making) -> Decision:
     incident = making.incident
+    quiet = quiet_ms(incident)
+    if quiet is not None and quiet <= making.now_ms:
+        making.change(cleared_ms=quiet)
+        return _resolve(making)
     age = span(making.now_ms - (incident.opened_ms or incident.first_seen_ms))
     impact = impact_by_age(incident, now_ms=making.now_ms)
     _raise_impact(making, impact, f"open for {age}", Reason.IMPACT_AGED)
@@ -288,6 +287,13 @@ def _close(making: Making) -> Decision:
     making.sync(Rank.CLOSE, Reason.CLOSED)
     return making.decision(Reason.CLOSED)
 
+
+_DUE: Mapping[Move, Callable[[Making], Decision]] = {
+    Move.OPEN: _open,
+    Move.AGE: _age,
+    Move.RESOLVE: _resolve,
+    Move.CLOSE: _close,
+}
 
 # --- operators -------------------------------------------------------------------------------------
 

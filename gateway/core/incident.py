@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import assert_never
 
 from gateway.core.event import no_labels
 from gateway.core.impact import Impact
@@ -116,6 +117,8 @@ class Incident:
     closed_ms: int | None = None
     hold_ms: int = 0
     clear_hold_ms: int = 0
+    clear_after_ms: int = 0
+    """It counts as cleared when it has not been raised for so long; 0: never."""
     reopen_within_ms: int = 0
     impact_after: tuple[tuple[int, Impact], ...] = ()
     impact_owned: bool = False
@@ -152,13 +155,22 @@ def due_of(incident: Incident) -> int | None:
         case State.PENDING:
             return incident.first_seen_ms + incident.hold_ms
         case State.OPEN:
-            return _next_impact_ms(incident)
+            return min(filter(None, (_next_impact_ms(incident), quiet_ms(incident))), default=None)
         case State.RECOVERING:
             return (incident.cleared_ms or 0) + incident.clear_hold_ms
         case State.RESOLVED:
             return (incident.resolved_ms or 0) + incident.reopen_within_ms
         case State.CLOSED:
             return None
+        case _:
+            assert_never(incident.state)
+
+
+def quiet_ms(incident: Incident) -> int | None:
+    """When an incident that nobody clears counts as cleared; None if it never does."""
+    if not incident.clear_after_ms or incident.needs_person:
+        return None
+    return incident.raised_ms + incident.clear_after_ms
 
 
 def _next_impact_ms(incident: Incident) -> int | None:

@@ -29,7 +29,15 @@ class Known:
 class Inventory:
     """Sources by exact name, else by the narrowest network that holds their address."""
 
-    def __init__(self, sources: Mapping[str, Known], networks: Iterable[tuple[Network, Known]] = ()) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, Known],
+        networks: Iterable[tuple[Network, Known]] = (),
+        *,
+        most_remembered: int = MOST_REMEMBERED,
+    ) -> None:
+        """Take sources by name and networks; ``most_remembered`` bounds the memory of addresses looked up."""
+        self._most_remembered = most_remembered
         self._sources = dict(sources)
         self._networks = sorted(networks, key=lambda pair: -pair[0].prefixlen)
         self._found: dict[str, Known | None] = {}
@@ -40,7 +48,7 @@ class Inventory:
         if known is not None or not self._networks:
             return known
         if source not in self._found:
-            if len(self._found) >= MOST_REMEMBERED:
+            if len(self._found) >= self._most_remembered:
                 self._found.clear()
             self._found[source] = self._by_address(source)
         return self._found[source]

@@ -120,7 +120,8 @@ class Matcher:
         return _NUMERIC[self.operator](number, self.number)
 
     def __str__(self) -> str:
-        value = f'"{self.value}"' if self.pattern is not None or not self.value or " " in self.value else self.value
+        plain = self.pattern is None and self.value.isalnum()
+        value = self.value if plain else f'"{self.value}"'
         return f"{self.field} {self.operator} {value}"
 
 
@@ -147,11 +148,6 @@ class Template:
     """Text with ``{field}`` in it; substitution only, no logic."""
 
     text: str
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields it names."""
-        return tuple(_TEMPLATE.findall(self.text))
 
     def render(self, fields: Fields) -> str:
         """The text with each field's value put in; what is not a field name stays as it is."""

@@ -137,13 +137,10 @@ def _accept(making: _Answering) -> None:
         making.accept_state()
     if phase_of(making.incident) is Phase.MUTED:
         return
-    match TABLE[making.incident.state, Trigger.TICKET_CLOSED]:
-        case Move.RESOLVE | Move.POLICY:
-            making.change(state=State.RESOLVED, resolved_ms=making.now_ms, needs_person=False)
-        case Move.CLOSE:
-            making.change(state=State.CLOSED, closed_ms=making.now_ms)
-        case _:
-            pass
+    if TABLE[making.incident.state, Trigger.TICKET_CLOSED] is Move.CLOSE:
+        making.change(state=State.CLOSED, closed_ms=making.now_ms)
+    else:
+        making.change(state=State.RESOLVED, resolved_ms=making.now_ms, needs_person=False)
 
 
 def _silence(making: _Answering) -> None:

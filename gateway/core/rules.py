@@ -39,6 +39,8 @@ class Setting:
     sinks: tuple[str, ...] | None = None
     hold_ms: int | None = None
     clear_hold_ms: int | None = None
+    clear_after_ms: int | None = None
+    """How long after its last raise an incident counts as cleared, for troubles whose end nobody tells; 0: never."""
     reopen_within_ms: int | None = None
     impact_after: tuple[tuple[int, Impact], ...] | None = None
     """Age in ms, ascending, and the impact that an incident of that age has at least."""
@@ -88,6 +90,7 @@ class Verdict:
     sinks: tuple[str, ...] = ()
     hold_ms: int = 0
     clear_hold_ms: int = 0
+    clear_after_ms: int = 0
     reopen_within_ms: int = 2 * HOUR_MS
     impact_after: tuple[tuple[int, Impact], ...] = ()
     drop: bool = False
@@ -221,6 +224,7 @@ class Rulebook:
             sinks=setting.sinks or (),
             hold_ms=setting.hold_ms or 0,
             clear_hold_ms=setting.clear_hold_ms or 0,
+            clear_after_ms=setting.clear_after_ms or 0,
             reopen_within_ms=2 * HOUR_MS if setting.reopen_within_ms is None else setting.reopen_within_ms,
             impact_after=setting.impact_after or (),
             drop=drop,

@@ -165,6 +165,15 @@ def test_age_raises_the_impact_step_by_step(life) -> None:
     assert "open for 8 h" in life.comments[-1]
 
 
+def test_a_trouble_whose_end_nobody_tells_is_over_when_it_has_been_quiet(life) -> None:
+    life.raised(clear_after_ms=HOUR * 60_000, impact_after=((30 * 60_000, Impact.HIGH),))
+    assert life.after(30) is Reason.IMPACT_AGED
+    life.raised()
+    assert life.after(30) is Reason.UNCHANGED
+    assert life.after(30) is Reason.CLEARED
+    assert (life.state, life.cleared_ms) == (State.RESOLVED, life.now)
+
+
 def test_a_note_is_kept_with_the_incident_it_is_about(life) -> None:
     assert life.noted() is Reason.NOTED
     assert life.incident is None
