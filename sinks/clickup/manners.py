@@ -37,6 +37,8 @@ class Manners:
         self._clock = clock
         self.skew_ms = 0
         """ClickUp's clock minus ours, as its last answer told."""
+        self.heard = False
+        """Whether any answer told the time yet."""
         self.calls_per_minute: int | None = None
         """The token's budget, as the last answer told."""
 
@@ -48,6 +50,7 @@ class Manners:
             pass
         else:
             self.skew_ms = round(theirs.timestamp() * 1000) - self._clock.now_ms()
+            self.heard = True
         limit = headers.get("x-ratelimit-limit", "")
         if limit.isdecimal():
             self.calls_per_minute = int(limit)

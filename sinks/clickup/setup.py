@@ -18,7 +18,7 @@ _PLANS = {100: "Free, Unlimited or Business", 1000: "Business Plus", 10_000: "En
 
 
 async def check_set_up(config: ClickupConfig, caller: Caller, manners: Manners) -> list[Finding]:
-    """Look at token, workspace, list, statuses, fields and assignees; a failed step ends the search only for the token."""
+    """Look at token, workspace, list, statuses, fields and assignees; only a failure of the first ends the check."""
     return await _SetUp(config, caller, manners).run()
 
 
@@ -29,10 +29,12 @@ class _SetUp:
 
     async def run(self) -> list[Finding]:
         try:
-            user = (await self._get(codec.USER)).read(lambda body: body["user"])
+            user = (await self._get(codec.USER)).read(lambda body: dict(body["user"]))
         except (Unauthorized, Reject) as error:
             cure = "make a new token in ClickUp (avatar, Settings, Apps) and put it where the token option points"
             return [Finding(ok=False, what=f"The token is not accepted ({error}): {cure}.")]
+        except SinkError as error:
+            return [Finding(ok=False, what=f"ClickUp cannot be asked now: {error}")]
         self._say(True, f"The token is that of {user.get('username') or user.get('id')}; tickets are created by them.")
         self._rate()
         for step in (self._workspace, self._list, self._fields):
@@ -44,7 +46,9 @@ class _SetUp:
 
     async def _workspace(self) -> None:
         """The workspace"""  # noqa: D415 -- begins a sentence
-        teams = (await self._get(codec.WORKSPACES)).read(lambda body: {str(each["id"]): each for each in body["teams"]})
+        teams = (await self._get(codec.WORKSPACES)).read(
+            lambda body: {str(each["id"]): dict(each) for each in body["teams"]}
+        )
         wanted = self._config.workspace_id or (next(iter(teams)) if len(teams) == 1 else None)
         if wanted not in teams:
             known = ", ".join(f"{id_} ({team.get('name')})" for id_, team in teams.items()) or "none"
@@ -68,13 +72,13 @@ class _SetUp:
 
     async def _list(self) -> None:
         """The list"""  # noqa: D415 -- begins a sentence
-        body = (await self._get(path(codec.LIST, self._config.list_id))).read(dict)
+        answer = await self._get(path(codec.LIST, self._config.list_id))
+        body, statuses = answer.read(dict), answer.read(statuses_of)
         name = body.get("name") or self._config.list_id
         if body.get("archived") is True:
             self._say(False, f"List {name} is archived: restore it, or set list_id to another one.")
             return
         self._say(True, f"List {name} ({self._config.list_id}) is there.")
-        statuses = statuses_of(body)
         known = {status.name for status in statuses}
         for state in TicketState:
             chosen = codec.status_for(state, statuses, self._config)
@@ -99,7 +103,7 @@ class _SetUp:
             return
         where = path(codec.LIST_FIELDS, self._config.list_id)
         answer = await self._get(where, include_applied_objects="true")
-        known = answer.read(lambda body: {str(each["id"]): each for each in body["fields"]})
+        known = answer.read(lambda body: {str(each["id"]): dict(each) for each in body["fields"]})
         texts = ", ".join(f"{each['name']}: {id_}" for id_, each in known.items() if each.get("type") in _TEXT_TYPES)
         for of, id_ in self._config.fields.items():
             self._say(*_field_finding(of, known.get(id_), texts or "none"))

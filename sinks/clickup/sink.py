@@ -38,6 +38,8 @@ class ClickupSink:
 
     async def find(self, key: str, *, since_ms: int) -> TicketRef | None:
         """Read all tasks that the list got since then, closed ones too, and match on our side: there is no search."""
+        if not self._manners.heard:  # just started: learn their clock before a search is bounded by ours
+            await self._prove_token()
         after_ms = max(0, self._manners.theirs_ms(since_ms) - codec.SEARCH_SLACK_MS)
         found: list[answers.Task] = []
         for page in range(self._config.find_pages):

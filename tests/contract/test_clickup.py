@@ -231,6 +231,15 @@ async def test_find_asks_for_what_the_list_got_since_then_by_their_clock(words, 
     }
 
 
+async def test_right_after_a_start_their_clock_is_learnt_before_the_search(words, host) -> None:
+    fake = FakeClickup(ManualClock(), spec_words=words == DOCUMENT, skew_ms=-600_000)
+    since_ms = fake.clock.now_ms()
+    async with plugin.build(config(), host(fake)) as sink:
+        ref = await sink.open(draft())
+    async with plugin.build(config(), host(fake)) as sink:
+        assert await sink.find("01JD9F2C", since_ms=since_ms) == ref
+
+
 async def test_a_task_that_the_list_does_not_show_yet_is_found_later(words, host) -> None:
     fake = FakeClickup(ManualClock(), spec_words=words == DOCUMENT, search_lag_s=5)
     async with plugin.build(config(), host(fake)) as sink:
@@ -291,7 +300,7 @@ async def test_a_renamed_task_is_found_by_its_field(fake, host, words) -> None:
     ids=lambda fault: f"{fault.kind.value} {fault.status}",
 )
 async def test_a_failed_search_is_never_not_there(fake, sink, fault) -> None:
-    fake.break_next(fault)
+    fake.break_next(replace(fault, on="/task"))
     with pytest.raises(SinkError) as caught:
         await sink.find("01JD9F2C", since_ms=0)
     assert not isinstance(caught.value, UnknownOutcome)
@@ -645,6 +654,14 @@ async def test_a_refused_token_is_the_only_finding_and_is_not_shown(fake, host) 
     (what,) = await faults(fake, host, token=Secret("pk_999_WRONGWRONG"))
     assert "make a new token" in what
     assert "WRONG" not in what
+
+
+@pytest.mark.parametrize("kind", [Kind.RESET, Kind.HTML, Kind.WRONG_JSON, Kind.RATE_LIMITED])
+@pytest.mark.parametrize("on", ["/user", "/team", f"/list/{LIST}", "/field"])
+async def test_a_check_that_cannot_be_made_is_a_finding(fake, host, kind, on) -> None:
+    fake.break_next(Fault(kind=kind, on=on))
+    (what,) = await faults(fake, host, fields={"key": KEY_FIELD})
+    assert "ClickUp" in what
 
 
 async def test_an_oauth_token_is_a_bearer(fake, host) -> None:
