@@ -15,7 +15,7 @@ from gateway.plugin import Secret
 @click.option("--from", "sender", default="alice@example.com", show_default=True, help="Sender.")
 @click.option("--server", default="127.0.0.1:2525", show_default=True, help="HOST:PORT of the SMTP server.")
 @click.option(
-    "--tls", type=click.Choice(list(Encryption)), default=Encryption.NONE, help="How to protect the connection."
+    "--tls", type=click.Choice([one.value for one in Encryption]), default="none", help="How to protect the connection."
 )
 @click.option("--no-verify", is_flag=True, help="Take any certificate.")
 @click.option("--user", default="", help="Log in as.")

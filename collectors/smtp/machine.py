@@ -39,6 +39,12 @@ _DAEMON_NAMES = re.compile(
     r"|\bmailer\b.{0,20}daemon"
 )
 _NO_REPLY = re.compile(r"^(?:no|do[-_.]?not|dont|ne)[-_.]?(?:reply|replay|respond|answer|repondre)|^noreply")
+# Accounts by which programs sign; people are not called so.
+_ROBOTS = re.compile(
+    r"^(?:nagios|icinga2?|zabbix|alertmanager|grafana|prometheus|prtg|checkmk|check_mk|omd|monit|monitoring|uptimerobot|checks"
+    r"|healthchecks|alerts?|alarms?|alerting|azure-noreply|root|cron|anacron|www-data|smartd|mdadm|apcupsd|nut|logwatch|backup)"
+    r"(?:[+\-._][^@]{0,100})?@"
+)
 _BOUNCE_SUBJECT = re.compile(
     r"^(?:undeliver(?:able|ed)|delivery (?:status notification|failure|notification|delayed|report|has failed|error|problem)"
     r"|mail(?: message)? delivery (?:failed|failure|error|problem|system)|returned mail|failure notice|mail delivery|failed mail"
@@ -125,7 +131,7 @@ def _automatic(mail: Mail, *, null: bool) -> Iterator[Finding]:
             yield Finding(Machine.MACHINE, name)
     if mail.media_type == "multipart/report":
         yield Finding(Machine.MACHINE, "report")
-    if mail.sender is not None and _NO_REPLY.search(mail.sender.address):
+    if mail.sender is not None and (_NO_REPLY.search(mail.sender.address) or _ROBOTS.search(mail.sender.address)):
         yield Finding(Machine.MACHINE, "From")
 
 

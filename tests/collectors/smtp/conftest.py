@@ -90,7 +90,9 @@ class Station:
     def tls_port(self) -> int:
         return self.collector.addresses[-1][1]
 
-    async def client(self, *, port: int | None = None, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Client:
+    async def client(
+        self, *, port: int | None = None, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> Client:
         reader, writer = await asyncio.open_connection(
             host, port or self.port, ssl=tls, server_hostname="localhost" if tls else None
         )
@@ -105,10 +107,16 @@ def serve():
 
     @contextlib.asynccontextmanager
     async def run(intake: RecordingIntake | None = None, *, sockets=None, **settings: object) -> AsyncIterator[Station]:
-        config = SmtpConfig(**{"listen": ["127.0.0.1:0"], "recipients": RECIPIENTS, "hostname": "mx.example.com"} | settings)
+        config = SmtpConfig(
+            **{"listen": ["127.0.0.1:0"], "recipients": RECIPIENTS, "hostname": "mx.example.com"} | settings
+        )
         intake, keep = intake or RecordingIntake(), MemoryKeep()
         host = Host(name="smtp", clock=SystemClock(), keep=keep, state_dir=Path("/nonexistent"), sockets=sockets or {})
-        async with build(config, host) as collector, asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as clients:
+        async with (
+            build(config, host) as collector,
+            asyncio.TaskGroup() as tasks,
+            contextlib.AsyncExitStack() as clients,
+        ):
             task = tasks.create_task(collector.run(intake))
             async with asyncio.timeout(5):
                 while intake.link_up is None:

@@ -21,7 +21,12 @@ async def test_a_mail_becomes_an_event(serve) -> None:
         assert (await client.begin()).startswith("250")
         assert (await client.data(MAIL)).startswith("250 2.0.0")
     [event] = station.intake.events
-    assert (event.collector, event.source, event.condition, event.kind) == ("smtp", "alice@example.org", "mail", "raise")
+    assert (event.collector, event.source, event.condition, event.kind) == (
+        "smtp",
+        "alice@example.org",
+        "mail",
+        "raise",
+    )
     assert (event.summary, event.description) == ("No heartbeat", "Station 7 is silent.")
     assert event.requester == "alice@example.org"
     assert station.intake.inputs == 1
@@ -207,7 +212,9 @@ async def test_the_end_is_found_however_it_is_cut(serve, size: int) -> None:
 async def test_everything_at_once_is_understood(serve) -> None:
     """What ``printf ... | nc`` sends: no client should, many do."""
     everything = (
-        b"EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<support@example.com>\r\nDATA\r\n" + MAIL + b"\r\n.\r\nQUIT\r\n"
+        b"EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<support@example.com>\r\nDATA\r\n"
+        + MAIL
+        + b"\r\n.\r\nQUIT\r\n"
     )
     async with serve() as station:
         client = await station.client()
@@ -319,7 +326,15 @@ async def test_http_is_hung_up_on(serve) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ['MAIL FROM:<"', "MAIL FROM:<a@[", "MAIL FROM:<<<<", "MAIL FROM:" + '"' * 400, "MAIL FROM:<a@b> SIZE=x", "MAIL", "RCPT TO:"],
+    [
+        'MAIL FROM:<"',
+        "MAIL FROM:<a@[",
+        "MAIL FROM:<<<<",
+        "MAIL FROM:" + '"' * 400,
+        "MAIL FROM:<a@b> SIZE=x",
+        "MAIL",
+        "RCPT TO:",
+    ],
 )
 async def test_odd_commands_end_no_session(serve, command: str) -> None:
     async with serve() as station:
@@ -344,7 +359,9 @@ async def test_addresses_beyond_ascii_are_taken(serve) -> None:
         assert "SMTPUTF8" in await client.say("EHLO x")
         assert (await client.say("MAIL FROM:<zoë@example.org> SMTPUTF8")).startswith("250")
         assert (await client.say("RCPT TO:<süd@sites.example.com>")).startswith("250")
-        assert (await client.data("From: Zoë <zoë@example.org>\r\nSubject: défaut\r\n\r\nçà".encode())).startswith("250")
+        assert (await client.data("From: Zoë <zoë@example.org>\r\nSubject: défaut\r\n\r\nçà".encode())).startswith(
+            "250"
+        )
     [event] = station.intake.events
     assert (event.source, event.summary, event.description) == ("zoë@example.org", "défaut", "çà")
 
@@ -403,7 +420,9 @@ async def test_nobody_is_asked_to_log_in_without_users(serve) -> None:
 
 async def test_tls_from_the_first_byte(serve, tls) -> None:
     users = {"ups": Secret("correct horse")}
-    async with serve(listen_tls=["127.0.0.1:0"], users=users, require_auth=True, require_tls=True, **tls.settings) as station:
+    async with serve(
+        listen_tls=["127.0.0.1:0"], users=users, require_auth=True, require_tls=True, **tls.settings
+    ) as station:
 
         def talk() -> None:
             with smtplib.SMTP_SSL("localhost", station.tls_port, timeout=10, context=tls.context) as server:

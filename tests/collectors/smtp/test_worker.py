@@ -13,7 +13,7 @@ from collectors.smtp.mail import parse
 from collectors.smtp.worker import COMMAND, Workers, mail_of_wire, mail_to_wire
 
 HTML = b"From: a@example.org\r\nSubject: x\r\nContent-Type: text/html\r\n\r\n<p>Hello <b>world</b></p>"
-HOPELESS = 'import sys, time; time.sleep(3600)'
+HOPELESS = "import sys, time; time.sleep(3600)"
 LIAR = 'import sys; sys.stdin.buffer.read(4); sys.stdout.buffer.write(b"\\xff\\xff\\xff\\xff"); sys.stdout.buffer.flush(); import time; time.sleep(3600)'
 POISON = (
     "import sys, msgpack, struct\n"
@@ -52,7 +52,9 @@ async def test_a_refusal_comes_through_and_the_worker_lives() -> None:
         ("", 10.0, Unreadable.WORKER),
     ],
 )
-async def test_a_worker_that_fails_is_ended_and_its_mail_is_named_unreadable(script: str, read_s: float, reason: Unreadable) -> None:
+async def test_a_worker_that_fails_is_ended_and_its_mail_is_named_unreadable(
+    script: str, read_s: float, reason: Unreadable
+) -> None:
     async with workers(command=(sys.executable, "-c", script), read_s=read_s) as pool:
         with pytest.raises(MailError) as failure:
             await pool.parse(HTML)
