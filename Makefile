@@ -34,6 +34,7 @@ layers: .venv/dev  ## who may import whom
 
 docs: .venv/dev  ## write the pages that are made from the code, then build the documentation
 	$(BIN)/python -m gateway.config.reference
+	$(BIN)/python -m gateway.cli.reference
 	@$(MAKE) --no-print-directory pages
 
 pages: .venv/dev  ## documentation; warnings are errors

@@ -31,9 +31,11 @@ LINK_VARBINDS = (
     help="As net-snmp's snmptrap takes them (ifIndex.7 i 7); may be repeated.",
 )
 @click.option("--user", default="", help="Version 3: security name.")
-@click.option("--auth", type=click.Choice(list(Auth)), default=Auth.NONE, help="Version 3: authentication.")
+@click.option(
+    "--auth", type=click.Choice([one.value for one in Auth]), default="none", help="Version 3: authentication."
+)
 @click.option("--auth-password", default="", help="A reference: env:NAME or file:/path.")
-@click.option("--priv", type=click.Choice(list(Priv)), default=Priv.NONE, help="Version 3: privacy.")
+@click.option("--priv", type=click.Choice([one.value for one in Priv]), default="none", help="Version 3: privacy.")
 @click.option("--priv-password", default="", help="A reference: env:NAME or file:/path.")
 def command(
     trap: str,

@@ -17,18 +17,16 @@ PAGE = 200
 class Daemon:
     """A daemon that should be running."""
 
-    def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        """Take the daemon at ``url``; ``transport`` replaces the network's (a socket, or a test's)."""
-        self._where = url
-        self._transport = transport
+    def __init__(self, url: str, *, socket: Path | None = None) -> None:
+        """Take the daemon at ``url``, or the one whose admin socket is given."""
+        self._where = url if socket is None else str(socket)
+        self._socket = socket
         self._url = url.rstrip("/")
 
     @classmethod
     def by_socket(cls, path: Path) -> "Daemon":
         """The daemon whose admin socket is at ``path``."""
-        daemon = cls("http://localhost", transport=httpx.HTTPTransport(uds=str(path)))
-        daemon._where = str(path)
-        return daemon
+        return cls("http://localhost", socket=path)
 
     def get(self, path: str, **query: str | int) -> Any:
         """The JSON document at ``path``."""
@@ -50,15 +48,15 @@ class Daemon:
             cursor = {"cursor": answer["next"]}
 
     def _call(self, method: str, path: str, query: dict[str, str | int]) -> Any:
+        if self._socket is not None and not self._socket.exists():
+            raise self._absent()
+        transport = None if self._socket is None else httpx.HTTPTransport(uds=str(self._socket))
         try:
-            with httpx.Client(transport=self._transport, timeout=TIMEOUT_S, trust_env=False) as client:
+            with httpx.Client(transport=transport, timeout=TIMEOUT_S, trust_env=False) as client:
                 answer = client.request(method, f"{self._url}/api/v1/{path}", params=query)
                 document = answer.json() if answer.content else {}
         except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
-            raise Failure(
-                f"no daemon answers at {self._where}; start it (tocsin run), or say where it is (--url, --state-dir)",
-                code=Exit.UNREACHABLE,
-            ) from None
+            raise self._absent() from None
         except httpx.HTTPError as error:
             why = str(error) or type(error).__name__
             raise Failure(
@@ -71,6 +69,12 @@ class Daemon:
         if answer.is_success:
             return document
         raise _refusal(answer, document)
+
+    def _absent(self) -> Failure:
+        return Failure(
+            f"no daemon answers at {self._where}; start it (tocsin run), or say where it is (--url, --state-dir)",
+            code=Exit.UNREACHABLE,
+        )
 
 
 def segment(text: str) -> str:

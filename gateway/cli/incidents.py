@@ -17,7 +17,7 @@ INSTANTS = ("first_seen", "last_seen", "due")
 
 def list_options(command: F) -> F:
     """Options of the list, with and without the word ``list``."""
-    for option in (
+    options = (
         click.option(
             "--state",
             "states",
@@ -29,7 +29,8 @@ def list_options(command: F) -> F:
         click.option("--limit", default=100, type=click.IntRange(1), show_default=True, help="Most that are listed."),
         url_option,
         json_option,
-    ):
+    )
+    for option in reversed(options):  # the nearest to the function comes first in its help
         command = option(command)
     return command
 

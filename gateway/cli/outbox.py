@@ -17,7 +17,7 @@ INSTANTS = ("created", "next", "sent", "unknown")
 
 def list_options(command: F) -> F:
     """Options of the list, with and without the word ``list``."""
-    for option in (
+    options = (
         click.option(
             "--state",
             "states",
@@ -28,7 +28,8 @@ def list_options(command: F) -> F:
         click.option("--limit", default=100, type=click.IntRange(1), show_default=True, help="Most that are listed."),
         url_option,
         json_option,
-    ):
+    )
+    for option in reversed(options):  # the nearest to the function comes first in its help
         command = option(command)
     return command
 

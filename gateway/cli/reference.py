@@ -54,11 +54,12 @@ def _command(context: click.Context, command: click.Command) -> Iterator[str]:
     depth = len(context.command_path.split())
     yield f"{'#' * depth} `{' '.join([context.command_path, *command.collect_usage_pieces(context)])}`\n"
     yield " ".join((command.help or "").split()) + "\n"
-    records = [record for parameter in command.params if (record := parameter.get_help_record(context))]
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    records = [record for option in options if (record := option.get_help_record(context))]
     if records:
         yield "| option | meaning |\n|---|---|"
-        for option, about in records:
-            yield f"| `{_cell(option)}` | {_cell(about)} |"
+        for names, about in records:
+            yield f"| `{_cell(names)}` | {_cell(about)} |"
         yield ""
 
 

@@ -55,15 +55,19 @@ def handler_for(daemon: FakeDaemon) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-class UnixHTTPServer(ThreadingMixIn, UnixStreamServer):
-    daemon_threads = True
+class TcpServer(ThreadingHTTPServer):
+    daemon_threads = False  # closing waits for every answer
+
+
+class UnixServer(ThreadingMixIn, UnixStreamServer):
+    pass
 
 
 @pytest.fixture
 def daemon() -> Iterator[FakeDaemon]:
     """A daemon on TCP."""
     fake = FakeDaemon()
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler_for(fake)) as server:
+    with TcpServer(("127.0.0.1", 0), handler_for(fake)) as server:
         fake.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -76,7 +80,7 @@ def daemon() -> Iterator[FakeDaemon]:
 def admin(tmp_path: Path) -> Iterator[FakeDaemon]:
     """A daemon on the admin socket of ``tmp_path``."""
     fake = FakeDaemon()
-    with UnixHTTPServer(str(tmp_path / "admin.sock"), handler_for(fake)) as server:
+    with UnixServer(str(tmp_path / "admin.sock"), handler_for(fake)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield fake
