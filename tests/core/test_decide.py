@@ -76,6 +76,12 @@ def test_a_graver_raise_raises_the_impact_and_a_lighter_one_does_not_lower_it(li
     assert life.impact is Impact.CRITICAL
 
 
+def test_while_it_is_held_its_impact_rises_without_a_word(life) -> None:
+    life.raised(hold_ms=60_000)
+    life.raised(impact=Impact.HIGH, hold_ms=60_000)
+    assert (life.impact, life.last.wishes) == (Impact.HIGH, ())
+
+
 def test_a_clear_resolves_and_says_so(life) -> None:
     life.raised()
     life.wait(5)

@@ -74,6 +74,7 @@ def test_catastrophic_patterns_meet_hostile_text_in_linear_time(say) -> None:
 
 def test_templates_substitute_and_do_nothing_else(say) -> None:
     look_up = fields_of(say.event(labels={"port": "{source}"}), {"host": "h1"})
+    assert Template("plain").render(look_up) == "plain"
     assert (
         Template("{host}: {port} {source} {missing} {not a field}").render(look_up) == "h1: {source} r1  {not a field}"
     )
@@ -162,7 +163,11 @@ def test_drop_and_holds_and_ages_come_through(say) -> None:
 
 def test_explain_names_the_winner_and_why_others_lost(say) -> None:
     rules = book(
-        rule("port9", "port = 9"), rule("mail", collector="smtp"), rule("note", proceed=True), rule("all"), rule("late")
+        rule("port9", "source = r1", "port = 9"),
+        rule("mail", collector="smtp"),
+        rule("note", proceed=True),
+        rule("all"),
+        rule("late"),
     )
     said = {one.rule: (one.won, one.why) for one in rules.explain(say.event(labels={"port": "3"}))}
     assert said["port9"] == (False, "port = 9 does not hold: port is '3'")
