@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-__all__ = ["cut", "disarm", "one_line", "plain", "size", "unmention"]
+__all__ = ["cut", "disarm", "media_type", "one_line", "plain", "size", "unmention"]
 
 _BREAKER = "\u2060"
 """WORD JOINER: invisible, breaks a mention without breaking a line; `plain` removes it from foreign text."""
@@ -30,6 +30,7 @@ _DELETED = dict.fromkeys(
 )
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+_-]{0,100}", re.ASCII | re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w.+-])@(?=\w)")
 
 
@@ -56,6 +57,11 @@ def disarm(text: str, *openers: str) -> str:
     for opener in openers:
         text = text.replace(opener, opener[0] + _BREAKER + opener[1:])
     return text
+
+
+def media_type(text: str) -> str:
+    """A media type that can stand in a header; ``application/octet-stream`` for one that a sender made up."""
+    return text if _MEDIA_TYPE.fullmatch(text) else "application/octet-stream"
 
 
 def size(text: str) -> int:

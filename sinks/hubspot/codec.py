@@ -49,7 +49,6 @@ class Record:
     id: str
     properties: Mapping[str, str]
     url: str
-    archived: bool
 
 
 # --- out -----------------------------------------------------------------------------------------
@@ -201,23 +200,21 @@ def record(body: Any) -> Record:
     """One record.
 
     Raises:
-        KeyError, TypeError, AttributeError: it is none.
+        KeyError, TypeError, ValueError, AttributeError: it is none.
     """
+    id_ = str(body["id"])
+    if not is_id(id_):
+        raise ValueError("a record's id is a decimal number")
     properties = {name: value for name, value in body["properties"].items() if isinstance(value, str)}
     url = body.get("url")
-    return Record(
-        str(body["id"]),
-        properties,
-        url if isinstance(url, str) and url.startswith("https://") else "",
-        body.get("archived") is True,
-    )
+    return Record(id_, properties, url if isinstance(url, str) and url.startswith("https://") else "")
 
 
 def records(body: Any) -> list[Record]:
     """The ``results`` of a batch or a search.
 
     Raises:
-        KeyError, TypeError, AttributeError: there are none.
+        KeyError, TypeError, ValueError, AttributeError: there are none.
     """
     return [record(each) for each in body["results"]]
 
@@ -265,7 +262,6 @@ def observation(found: Record, state: TicketState, config: HubspotConfig, *, ask
     return Observation(
         ref=ref(found, config),
         asked=asked if asked != found.id else "",
-        exists=not found.archived,
         state=state,
         wont_fix=found.properties.get(STAGE, "") in config.wont_fix_stages,
         impact=impacts[0] if len(impacts) == 1 else None,  # an option that stands for two impacts says neither

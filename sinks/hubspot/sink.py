@@ -12,6 +12,7 @@ from gateway.core.reason import Failed
 from gateway.core.ticket import Comment, Observation, TicketDraft, TicketRef, TicketState
 from gateway.plugin import Finding, Host, Reject, Retry, SinkError, Unauthorized
 from sinks._http import Caller, Limits, Refused, path
+from sinks._text import media_type
 from sinks.hubspot import codec, errors
 from sinks.hubspot.config import HubspotConfig
 from sinks.hubspot.setup import SetUp, find_owner
@@ -32,7 +33,7 @@ class HubspotSink:
 
     def __init__(self, config: HubspotConfig, host: Host, caller: Caller) -> None:
         self._config, self._host, self._caller = config, host, caller
-        self._owners: dict[str, str] = {}
+        self._owners: dict[str, str] = {}  # by address; empty: not found, and not asked again until a reload
         self._stages: dict[str, TicketState] = {}
         self._stages_at_s: float | None = None
 
@@ -88,7 +89,7 @@ class HubspotSink:
             return {}
         body = codec.batch_body(list(dict.fromkeys(ids)), codec.read_back(self._config))
         answer = await self._caller.call("POST", codec.TICKETS + "/batch/read", writes=False, json=body)
-        return {each.id: each for each in answer.read(codec.records) if not each.archived}
+        return {each.id: each for each in answer.read(codec.records)}
 
     async def _observed(self, asked: TicketRef, found: codec.Record | None) -> Observation:
         if found is None:
@@ -134,7 +135,7 @@ class HubspotSink:
                 "POST",
                 codec.FILES,
                 writes=True,
-                files={"file": (attachment.name, attachment.content, attachment.media_type)},
+                files={"file": (attachment.name, attachment.content, media_type(attachment.media_type))},
                 data={
                     "options": json.dumps({"access": "PRIVATE"}),
                     "folderPath": self._config.attachments_folder,
@@ -165,9 +166,9 @@ class HubspotSink:
         if answer.missing:
             return None
         found = answer.read(codec.record)
-        if by and found.properties.get(by, value) != value:
+        if by and value.lower() not in found.properties.get(by, value).lower():
             raise Reject(f"HubSpot answered with ticket {found.id}, whose {by} is another: is that property unique?")
-        return None if found.archived else found
+        return found
 
     async def _state(self, seen: codec.Record) -> TicketState:
         """What the ticket's stage means; a stage that nobody knows means open."""

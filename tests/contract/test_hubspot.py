@@ -276,6 +276,21 @@ async def test_a_stage_of_the_same_meaning_stays_where_a_person_moved_it(portal,
     assert portal.tickets()[0].properties["hs_pipeline_stage"] == "4"
 
 
+async def test_a_ticket_that_a_person_closed_is_not_taken_back_to_resolved(portal, host) -> None:
+    portal.pipelines[0]["stages"].append({**portal.pipelines[0]["stages"][3], "id": "5", "label": "Resolved"})
+    async with plugin.build(config(stages={"resolved": "5"}), host(portal)) as sink:
+        ref = await sink.open(draft())
+        for stage, state, after in (
+            ("4", "resolved", "4"),
+            ("1", "resolved", "5"),
+            ("5", "closed", "4"),
+            ("5", "open", "1"),
+        ):
+            portal.tickets()[0].properties["hs_pipeline_stage"] = stage
+            await sink.update(ref, draft(state=TicketState(state)))
+            assert portal.tickets()[0].properties["hs_pipeline_stage"] == after
+
+
 @pytest.mark.parametrize(
     ("kept", "name", "value"),
     [

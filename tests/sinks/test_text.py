@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks._text import cut, disarm, one_line, plain, size, unmention
+from sinks._text import cut, disarm, media_type, one_line, plain, size, unmention
 
 anything = st.text(alphabet=st.characters(), max_size=80)
 
@@ -76,3 +76,18 @@ def test_nobody_is_called_by_a_mention() -> None:
     assert unmention("@all ask @bob, or noc@example.com") == "@\u2060all ask @\u2060bob, or noc@example.com"
     assert disarm("see [~bob] and {panel}", "[~", "{") == "see [\u2060~bob] and {\u2060panel}"
     assert "@bob" not in unmention(plain("@\u2060bob"))
+
+
+@pytest.mark.parametrize(
+    ("claimed", "sent"),
+    [
+        ("image/jpeg", "image/jpeg"),
+        ("application/vnd.ms-excel", "application/vnd.ms-excel"),
+        ("image/jpeg\r\nX-Evil: 1", "application/octet-stream"),
+        ("image/jpeg\n", "application/octet-stream"),
+        ("text", "application/octet-stream"),
+        ("", "application/octet-stream"),
+    ],
+)
+def test_a_media_type_cannot_smuggle_a_header(claimed, sent) -> None:
+    assert media_type(claimed) == sent

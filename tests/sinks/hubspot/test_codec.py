@@ -72,16 +72,16 @@ def test_markup_from_outside_is_broken_visibly_for_nobody() -> None:
 @given(drafts, drafts)
 def test_writing_the_changes_leaves_nothing_to_change(seen, wanted) -> None:
     properties = codec.create_body(seen, CONFIG, owner="5")["properties"]
-    record = codec.Record("1", properties, "", archived=False)
+    record = codec.Record("1", properties, "")
     written = codec.changes(wanted, record, seen.state, CONFIG, owner="6")
-    after = codec.Record("1", {**properties, **written}, "", archived=False)
+    after = codec.Record("1", {**properties, **written}, "")
     now = codec.known_state(after.properties[codec.STAGE], CONFIG)
     assert codec.changes(wanted, after, now, CONFIG, owner="6") == {}
 
 
 @given(drafts, st.sets(st.sampled_from(TicketField)))
 def test_no_change_touches_what_a_person_owns(wanted, kept) -> None:
-    seen = codec.Record("1", {codec.STAGE: "2", codec.PRIORITY: "X", codec.OWNER: "1"}, "", archived=False)
+    seen = codec.Record("1", {codec.STAGE: "2", codec.PRIORITY: "X", codec.OWNER: "1"}, "")
     written = codec.changes(replace(wanted, keep=frozenset(kept)), seen, TicketState.OPEN, CONFIG, owner="6")
     owned = {TicketField.STATE: codec.STAGE, TicketField.PRIORITY: codec.PRIORITY, TicketField.OWNER: codec.OWNER}
     assert not {owned[each] for each in kept} & set(written)
@@ -95,7 +95,7 @@ def test_the_runbook_is_in_the_description_once() -> None:
 
 
 def shown(**properties) -> codec.Record:
-    return codec.Record("5", properties, "", archived=False)
+    return codec.Record("5", properties, "")
 
 
 def test_an_observation_says_only_what_the_priority_means() -> None:
@@ -120,7 +120,9 @@ def test_a_stage_means_what_the_configuration_says() -> None:
     assert codec.known_state("4", CONFIG) is TicketState.CLOSED
 
 
-@pytest.mark.parametrize("body", [None, [], {}, {"id": "1"}, {"id": "1", "properties": []}, "text", 5])
+@pytest.mark.parametrize(
+    "body", [None, [], {}, {"id": "1"}, {"id": "1", "properties": []}, {"id": "x", "properties": {}}, "text", 5]
+)
 def test_what_is_no_record_is_told(body) -> None:
     with pytest.raises((LookupError, TypeError, ValueError, AttributeError)):
         codec.record(body)
@@ -128,7 +130,7 @@ def test_what_is_no_record_is_told(body) -> None:
 
 def test_a_link_that_is_no_web_address_is_not_passed_on() -> None:
     body = {"id": "1", "properties": {"a": None, "b": "x"}, "url": "javascript:alert(1)"}
-    assert codec.record(body) == codec.Record("1", {"b": "x"}, "", archived=False)
+    assert codec.record(body) == codec.Record("1", {"b": "x"}, "")
 
 
 def test_the_newest_notes_come_first() -> None:
