@@ -14,7 +14,8 @@ _HEADER_START = re.compile(rb"(?:\A|\r\n|\n|\r)(?![ \t\r\n])")
 _CONTAINER = re.compile(rb"multipart/|message/", re.IGNORECASE)
 _BOUNDARY = re.compile(rb"boundary[0-9*]*\s*=\s*(?:\"([^\"\r\n]{1,250})\"?|([^\s;\"]{1,250}))", re.IGNORECASE)
 _ENCODED_BOUNDARY = re.compile(rb"boundary[0-9]*\*", re.IGNORECASE)
-_DASHES = re.compile(rb"[\r\n]--(?=[^\s-])")
+_BOUNDARY_SAID = re.compile(rb"boundary[0-9*]*\s*=", re.IGNORECASE)
+_DASHES = re.compile(rb"[\r\n]--")
 _GLIMPSE_CHARS = 300
 
 
@@ -59,13 +60,15 @@ def _scan_headers(block: bytes, limits: Limits) -> None:
 
 
 def _scan_parts(raw: bytes, limits: Limits) -> None:
-    """Count the lines that begin a part; where boundaries are hidden in RFC 2231 parameters, every dashed line."""
-    declared = {first or second for first, second in _BOUNDARY.findall(raw)}
-    if has_encoded_boundary(raw) or not declared:
+    """Count the lines that begin a part; where a boundary is hidden from a plain look, count every dashed line."""
+    declared = [first or second for first, second in _BOUNDARY.findall(raw)]
+    hidden = len(declared) < len(_BOUNDARY_SAID.findall(raw)) or any(b"\\" in each for each in declared)
+    if hidden or has_encoded_boundary(raw) or not declared:
         lines = _DASHES
     else:
         # A boundary's first 40 characters are enough to count by, and keep the pattern small.
-        lines = re.compile(rb"[\r\n]--(?:" + rb"|".join(sorted(re.escape(each[:40]) for each in declared)) + rb")")
+        starts = sorted({re.escape(each[:40]) for each in declared})
+        lines = re.compile(rb"[\r\n]--(?:" + rb"|".join(starts) + rb")")
     for count, _ in enumerate(lines.finditer(raw)):
         if count > limits.parts:
             raise MailError(Unreadable.PARTS, f"more than {limits.parts} parts")

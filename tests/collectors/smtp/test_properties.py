@@ -1,0 +1,169 @@
+"""Whatever comes, the codec says `MailError` or gives a mail: nothing else is raised."""
+
+from pathlib import Path
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, given, settings
+
+from collectors.smtp import charset, headers, thread
+from collectors.smtp.body import file_name
+from collectors.smtp.event import Policy, Received, event_of, event_of_unreadable
+from collectors.smtp.limits import Limits, MailError
+from collectors.smtp.mail import parse
+from collectors.smtp.plain import clean
+from collectors.smtp.reply import split_reply
+from collectors.smtp.text import html_to_text, unflow
+from collectors.smtp.worker import mail_of_wire, mail_to_wire, packed
+from gateway.core import text as core_text
+
+PIECES = st.sampled_from(
+    [
+        b"From: ",
+        b"To: ",
+        b"Subject: ",
+        b"Message-ID: <",
+        b"Content-Type: multipart/mixed; boundary=b",
+        b"Content-Type: multipart/alternative; boundary=b",
+        b"Content-Type: multipart/report; report-type=delivery-status; boundary=b",
+        b"Content-Type: text/html",
+        b"Content-Type: text/plain; charset=",
+        b"Content-Type: message/rfc822",
+        b"Content-Type: text/calendar",
+        b"Content-Type: text/plain; name*0*=utf-8''a; name*1=b",
+        b"Content-Transfer-Encoding: base64",
+        b"Content-Transfer-Encoding: quoted-printable",
+        b"Content-Transfer-Encoding: x-uuencode",
+        b"Content-Disposition: attachment; filename=",
+        b"Content-ID: <x>",
+        b"utf-7",
+        b"punycode",
+        b"iso-2022-jp",
+        b"=?utf-8?b?",
+        b"=?x?q?",
+        b"?=",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\n",
+        b"\r",
+        b"--b",
+        b"--b--",
+        b'"',
+        b"<",
+        b">",
+        b"(",
+        b"\\",
+        b";",
+        b"begin 644 x\n",
+        b"\x00",
+        b"\xff\xfe",
+        b"<img src=cid:x><blockquote type=cite><br></a>",
+        b"On 1.1.2026 a@b wrote:\n> ",
+        b"METHOD:REPLY\n",
+        b"-- \n",
+    ]
+)
+MAILS = st.lists(PIECES | st.binary(max_size=30), max_size=60).map(b"".join)
+REAL = sorted((Path(__file__).parent / "samples").glob("*.eml"))
+
+
+def survives(raw: bytes) -> None:
+    received = Received(raw=raw, at_ms=0, envelope_from="a@b", recipients=("support+x@example.com",))
+    policy = Policy(collector="smtp", keys=(b"k",), authserv_id="mx", header_labels=("x-mailer",))
+    try:
+        mail = parse(raw, Limits())
+    except MailError as error:
+        event_of_unreadable(error, received, policy)
+        return
+    event = event_of(mail, received, policy)
+    for said in (event.description, event.summary, event.source, *event.labels.values(), *event.known_as):
+        said.encode()
+    packed(mail_to_wire(mail))
+    assert mail_of_wire(mail_to_wire(mail)) == mail
+
+
+@given(MAILS)
+@settings(max_examples=400, deadline=None)
+def test_no_bytes_raise_anything_else(raw: bytes) -> None:
+    survives(raw)
+
+
+@given(st.sampled_from(REAL), st.lists(st.tuples(st.integers(0, 5000), PIECES | st.binary(max_size=8)), max_size=8))
+@settings(max_examples=200, deadline=None)
+def test_no_mutation_of_a_sample_raises_anything_else(path: Path, mutations: list[tuple[int, bytes]]) -> None:
+    raw = path.read_bytes()
+    for position, inserted in mutations:
+        at = position % (len(raw) + 1)
+        raw = raw[:at] + inserted + raw[at + len(inserted) // 2 :]
+    survives(raw)
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_mutation_of_a_real_mail_raises_anything_else(corpus: Path, data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(sorted(corpus.rglob("*.eml"))))
+    raw = path.read_bytes()[:20_000]
+    for position, inserted in data.draw(st.lists(st.tuples(st.integers(0, 20_000), PIECES), max_size=6)):
+        at = position % (len(raw) + 1)
+        raw = raw[:at] + inserted + raw[at + 1 :]
+    survives(raw)
+
+
+@given(
+    st.binary(max_size=200),
+    st.text(max_size=80) | st.sampled_from(["idna", "zlib", "undefined", "unicode_escape", "rot13"]),
+)
+def test_any_bytes_become_text(data: bytes, declared: str) -> None:
+    assert isinstance(charset.decode(data, declared), str)
+    charset.needs_guess(data, declared)
+
+
+@given(st.text(max_size=300))
+def test_any_header_is_read(value: str) -> None:
+    raw = value.encode("utf-8", "surrogatepass").decode("ascii", "surrogateescape")
+    headers.text(raw)
+    headers.parameters(raw)
+    headers.message_ids(raw)
+    headers.date_ms(raw)
+    for address in headers.addresses(raw, 10):
+        assert address.address.count("@") >= 1
+
+
+@given(st.text(max_size=400))
+def test_any_text_is_parted_without_loss(text: str) -> None:
+    text = clean(text)
+    new, old = split_reply(text)
+    assert sorted(new.split() + old.split()) == sorted(text.split())
+
+
+@given(st.text(alphabet=st.sampled_from("<>/abdivpqlo \"='&;!-\n\x00é"), max_size=300))
+def test_any_html_becomes_text(html: str) -> None:
+    new, old = html_to_text(html)
+    assert "\0" not in new + old
+
+
+@given(st.text(max_size=200))
+def test_any_name_of_a_file_is_made_safe(name: str) -> None:
+    safe = file_name(name)
+    assert 0 < len(safe) <= 120
+    assert not set(safe) & set('/\\:*?"<>|\0\r\n')
+    assert not safe.startswith(".")
+
+
+@given(st.text(max_size=200))
+def test_a_clean_subject_is_clean(subject: str) -> None:
+    once = thread.clean_subject(subject)
+    assert len(thread.subject_key(subject)) <= 400
+    assert "[TOC-" not in once or not thread.incident_of_subject(once)
+
+
+@given(st.text(max_size=100), st.booleans())
+def test_flowed_text_keeps_its_words(text: str, delsp: bool) -> None:
+    if not delsp:
+        assert unflow(text, delsp=delsp).split() == text.replace("\n ", "\n").split() or " " in text
+    unflow(text, delsp=delsp)
+
+
+def test_clean_is_the_cores_clean_for_every_character() -> None:
+    for number in range(0x110000):
+        text = f"é{chr(number)}\n"
+        assert clean(text) == core_text.clean(text), hex(number)
