@@ -1,0 +1,166 @@
+"""From messages to beats, and back to acknowledgements in the order of arrival."""
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+from paho.mqtt.client import MQTTMessage
+
+from collectors.mqtt.codec import PayloadError, read
+from collectors.mqtt.config import MqttConfig, Topic
+from collectors.mqtt.topics import Place, Template
+from gateway.core.event import Beat
+from gateway.core.reason import Dropped
+from gateway.plugin import Clock, Intake, Overloaded, Receipt
+
+log = structlog.get_logger()
+
+Waiting = asyncio.Future[Receipt]
+
+
+class Refused(Exception):
+    """A message could not be kept and must come again: the connection has to go, so that the broker repeats it."""
+
+
+class Inbox:
+    """What one connection heard and has not acknowledged yet.
+
+    It does its work inside the callback that reads the socket: no task, queue or future per message, save the future
+    that the intake gives for a beat whose effect must reach the disk.
+    """
+
+    def __init__(self, config: MqttConfig, *, collector: str, clock: Clock, intake: Intake) -> None:
+        self._config, self._collector, self._clock, self._intake = config, collector, clock, intake
+        self._limits = config.limits
+        self._routes = [(Template(topic.template), topic) for topic in config.topics]
+        self._unacknowledged: deque[tuple[int, Waiting | None]] = deque()
+        self._waiting_qos0 = 0
+        self.changed = asyncio.Event()
+        """Set when `settle` may have something to do."""
+
+    def hear(self, message: MQTTMessage) -> None:
+        """Take a message; nothing is raised, since one bad message must not end the connection."""
+        self._intake.received()
+        if message.qos == 0 and self._waiting_qos0 >= self._config.max_waiting_qos0:
+            self._intake.dropped(Dropped.OVERLOAD)
+            return
+        try:
+            waiting = self._keep(message)
+        except Overloaded as error:
+            waiting = _failed(error)
+        except Exception:
+            log.exception("message.failed", collector=self._collector)
+            waiting = self._unreadable(message, Dropped.MALFORMED, source="", detail="unexpected error")
+        if message.qos == 0:
+            self._watch_qos0(waiting)
+            return
+        self._unacknowledged.append((message.mid, waiting))
+        if waiting is not None:
+            waiting.add_done_callback(self._wake)
+        if waiting is None or self.full:
+            self.changed.set()
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits for acknowledgement that no more should be read."""
+        return len(self._unacknowledged) >= self._config.receive_maximum
+
+    @property
+    def roomy(self) -> bool:
+        """Whether there is room for more again, with some distance from `full`."""
+        return len(self._unacknowledged) <= self._config.receive_maximum // 2
+
+    def settle(self, acknowledge: Callable[[int], None]) -> None:
+        """Acknowledge what is on disk, in order of arrival (MQTT 5 section 4.6), up to the first that is not.
+
+        Raises:
+            Refused: the intake did not keep a message.
+        """
+        line = self._unacknowledged
+        while line:
+            mid, waiting = line[0]
+            if waiting is not None:
+                if not waiting.done():
+                    return
+                error = None if waiting.cancelled() else waiting.exception()
+                if waiting.cancelled() or error is not None:
+                    raise Refused(str(error) if error else "it was given up")
+            line.popleft()
+            acknowledge(mid)
+
+    def _keep(self, message: MQTTMessage) -> Waiting | None:
+        found = self._find(message)
+        if found is None:
+            return self._unreadable(message, Dropped.UNSUPPORTED, source="", detail="no topic of ours")
+        place, topic = found
+        try:
+            reading = read(
+                bytes(message.payload),
+                topic=topic.kind,
+                form=topic.format,
+                content_type=_content_type(message),
+                limits=self._limits,
+            )
+        except PayloadError as error:
+            return self._unreadable(message, error.reason, source=place.station, detail=str(error))
+        return self._intake.beat(
+            Beat(
+                collector=self._collector,
+                station=place.station,
+                site=sys.intern(place.site),
+                at_ms=self._clock.now_ms(),
+                kind=reading.kind,
+                retained=message.retain,
+                fault=reading.fault,
+                interval_s=reading.interval_s,
+                sent_ms=reading.sent_ms,
+                sequence=reading.sequence,
+                labels=reading.labels,
+                description=reading.description,
+            )
+        )
+
+    def _find(self, message: MQTTMessage) -> tuple[Place, Topic] | None:
+        try:
+            name = message.topic
+        except UnicodeDecodeError:
+            return None
+        for template, topic in self._routes:
+            place = template.match(name)
+            if place is not None:
+                return place, topic
+        return None
+
+    def _unreadable(self, message: MQTTMessage, reason: Dropped, *, source: str, detail: str) -> Waiting | None:
+        """Unreadable QoS 1 messages are kept raw and acknowledged; otherwise they would come again for ever."""
+        if message.qos == 0:
+            self._intake.dropped(reason, source=source, detail=detail)
+            return None
+        return self._intake.quarantine(bytes(message.payload[: self._config.max_payload]), reason=reason, source=source)
+
+    def _watch_qos0(self, waiting: Waiting | None) -> None:
+        if waiting is not None:
+            self._waiting_qos0 += 1
+            waiting.add_done_callback(self._qos0_done)
+
+    def _qos0_done(self, waiting: Waiting) -> None:
+        self._waiting_qos0 -= 1
+        if waiting.cancelled() or waiting.exception() is not None:
+            self._intake.dropped(Dropped.OVERLOAD)  # nobody will send it again
+
+    def _wake(self, waiting: Waiting) -> None:
+        if not waiting.cancelled():
+            waiting.exception()  # looked at here, for the connection may be gone before `settle` does
+        self.changed.set()
+
+
+def _failed(error: Exception) -> Waiting:
+    waiting: Waiting = asyncio.get_running_loop().create_future()
+    waiting.set_exception(error)
+    return waiting
+
+
+def _content_type(message: MQTTMessage) -> str:
+    return getattr(message.properties, "ContentType", "") if message.properties is not None else ""
