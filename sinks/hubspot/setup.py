@@ -4,10 +4,10 @@
 portal's, so what is wrong there is told, never changed.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from gateway.plugin import Finding, Reject, SinkError
+from gateway.plugin import Finding, Reject, SinkError, Unauthorized
 from sinks._http import Caller, path
 from sinks.hubspot import codec
 from sinks.hubspot.config import HubspotConfig
@@ -26,14 +26,14 @@ class SetUp:
     async def run(self, *, apply: bool) -> list[Finding]:
         """All findings; if HubSpot cannot be reached or refuses the token, that one alone."""
         try:
-            account = await self._account()
-        except SinkError as error:
-            cure = (
-                f"Make a service key or private app token in HubSpot and store it under {self._config.token.reference}."
-            )
+            findings = [await self._account()]
+        except Unauthorized as error:
+            where = self._config.token.reference
+            cure = f"Make a service key or private app token in HubSpot and store it under {where}."
             return [Finding(ok=False, what=f"{error} {cure}")]
-        findings = [account]
-        steps: Mapping[str, Callable[[], Awaitable[list[Finding]]]] = {
+        except SinkError as error:
+            return [Finding(ok=False, what=str(error))]
+        steps: Mapping[str, Callable[[], AsyncIterator[Finding]]] = {
             "pipelines": self._pipeline,
             "priorities": self._priorities,
             "properties": lambda: self._properties(apply=apply),
@@ -42,7 +42,8 @@ class SetUp:
         }
         for name, step in steps.items():
             try:
-                findings += await step()
+                async for finding in step():
+                    findings.append(finding)  # noqa: PERF401 -- what was found before an error stays
             except SinkError as error:
                 findings.append(Finding(ok=False, what=f"The {name} could not be verified: {error}"))
         return findings
@@ -59,41 +60,39 @@ class SetUp:
 
     # --- pipeline ---
 
-    async def _pipeline(self) -> list[Finding]:
+    async def _pipeline(self) -> AsyncIterator[Finding]:
         answer = await self._caller.call("GET", codec.PIPELINES, writes=False)
         pipelines = answer.read(lambda body: {each["id"]: _stages(each) for each in body["results"]})
         names = answer.read(lambda body: [f"{each['id']} ({each['label']})" for each in body["results"]])
         stages = pipelines.get(self._config.pipeline)
         if stages is None:
             cure = f"set pipeline to one of: {', '.join(names)}."
-            return [Finding(ok=False, what=f"There is no ticket pipeline with the id {self._config.pipeline}: {cure}")]
-        wanted = [
-            ("stages.open", self._config.stages.open, "OPEN"),
-            ("stages.closed", self._config.stages.closed, "CLOSED"),
-        ]
-        wanted += [("stages.resolved", self._config.stages.resolved, "")]
-        wanted += [("wont_fix_stages", stage, "CLOSED") for stage in self._config.wont_fix_stages]
-        return [_stage_finding(option, stage, state, stages) for option, stage, state in wanted]
+            yield Finding(ok=False, what=f"There is no ticket pipeline with the id {self._config.pipeline}: {cure}")
+            return
+        chosen = self._config.stages
+        yield _stage_finding("stages.open", chosen.open, "OPEN", stages)
+        yield _stage_finding("stages.resolved", chosen.resolved, "", stages)
+        yield _stage_finding("stages.closed", chosen.closed, "CLOSED", stages)
+        for stage in self._config.wont_fix_stages:
+            yield _stage_finding("wont_fix_stages", stage, "CLOSED", stages)
 
     # --- properties ---
 
-    async def _priorities(self) -> list[Finding]:
+    async def _priorities(self) -> AsyncIterator[Finding]:
         found = await self._property(codec.PRIORITY)
         options = [str(each.get("value", "")) for each in (found or {}).get("options", [])]
-        findings = []
-        for impact, option in self._config.priorities:
-            if option and option not in options:
-                cure = f"set priorities.{impact} to one of: {', '.join(options)}, or to an empty text."
-                findings.append(Finding(ok=False, what=f"{codec.PRIORITY} has no option {option}: {cure}"))
-        return findings or [Finding(ok=True, what=f"{codec.PRIORITY} has every option that the impacts need.")]
+        wrong = [(impact, option) for impact, option in self._config.priorities if option and option not in options]
+        for impact, option in wrong:
+            cure = f"set priorities.{impact} to one of: {', '.join(options)}, or to an empty text."
+            yield Finding(ok=False, what=f"{codec.PRIORITY} has no option {option}: {cure}")
+        if not wrong:
+            yield Finding(ok=True, what=f"{codec.PRIORITY} has every option that the impacts need.")
 
-    async def _properties(self, *, apply: bool) -> list[Finding]:
-        findings = [await self._key_property(apply=apply)]
-        if self._config.extra_properties:
-            for name, (kind, field, description) in codec.EXTRA.items():
-                full = self._config.property_prefix + name
-                findings.append(await self._own_property(full, kind, field, description, apply=apply))
-        return findings
+    async def _properties(self, *, apply: bool) -> AsyncIterator[Finding]:
+        yield await self._key_property(apply=apply)
+        for name, (kind, field, description) in codec.EXTRA.items() if self._config.extra_properties else ():
+            full = self._config.property_prefix + name
+            yield await self._own_property(full, kind, field, description, apply=apply)
 
     async def _key_property(self, *, apply: bool) -> Finding:
         """Uniqueness cannot be given to a property that exists (guide for properties), so a plain one is refused."""
@@ -150,8 +149,9 @@ class SetUp:
 
     # --- people and rights ---
 
-    async def _owners(self) -> list[Finding]:
-        return [await self._owner(team, owner) for team, owner in self._config.owners.items()]
+    async def _owners(self) -> AsyncIterator[Finding]:
+        for team, owner in self._config.owners.items():
+            yield await self._owner(team, owner)
 
     async def _owner(self, team: str, owner: str) -> Finding:
         if owner.isdecimal():
@@ -165,21 +165,16 @@ class SetUp:
             ok=False, what=f"HubSpot has no owner {owner} for team {team}: correct owners.{team}, or invite that user."
         )
 
-    async def _may_write(self) -> list[Finding]:
+    async def _may_write(self) -> AsyncIterator[Finding]:
         """Write to records that are not there: only a lack of scopes is told by it, and nothing can change."""
-        findings = []
         for what, place in (("tickets", codec.TICKETS), ("notes", codec.NOTES)):
+            where = path(place + "/{}", _NOWHERE)
             try:
-                await self._caller.call(
-                    "PATCH", path(place + "/{}", _NOWHERE), writes=True, json={"properties": {}}, missing_ok=True
-                )
-            except Reject:
-                pass  # it looked at the request, so the right to write is there
-            except SinkError as error:
-                findings.append(Finding(ok=False, what=f"The token may not write {what}: {error}"))
-                continue
-            findings.append(Finding(ok=True, what=f"The token may write {what}."))
-        return findings
+                await self._caller.call("PATCH", where, writes=True, json={"properties": {}})
+            except Unauthorized as error:
+                yield Finding(ok=False, what=f"The token may not write {what}: {error}")
+            except Reject:  # it looked at the request, so the right to write is there
+                yield Finding(ok=True, what=f"The token may write {what}.")
 
 
 async def find_owner(caller: Caller, email: str) -> str:

@@ -532,3 +532,22 @@ async def test_a_missing_scope_is_named(portal, host) -> None:
     sentences = await wrong(portal, host)
     assert [each for each in sentences if "may not write notes" in each and "crm.objects.notes.write" in each]
     assert not [each for each in sentences if "may not write tickets" in each]
+
+
+async def test_a_portal_that_cannot_be_reached_is_not_called_a_bad_token(portal, host) -> None:
+    portal.break_next(Fault(kind=Kind.STATUS, status=502))
+    (sentence,) = await wrong(portal, host)
+    assert "502" in sentence
+    assert "service key" not in sentence
+
+
+async def test_a_set_up_that_breaks_off_still_tells_what_it_made(host) -> None:
+    portal = FakeHubspot(ManualClock())
+    portal.break_next(Fault(kind=Kind.STATUS, status=502, on="GET /crm/properties/2026-09/tickets/tocsin_source"))
+    async with plugin.build(config(), host(portal)) as sink:
+        findings = await sink.check(apply=True)
+    assert [each.what for each in findings if each.applied] == [
+        "The property tocsin_incident_id was made.",
+        "The property tocsin_fingerprint was made.",
+    ]
+    assert [each.what for each in findings if "could not be verified" in each.what and "502" in each.what]
