@@ -27,6 +27,8 @@ TASK, COMMENTS, LINK, ATTACHMENTS = (
 
 SEARCH_SLACK_MS = 120_000
 """How much earlier than the create a search begins."""
+NOT_NEEDED = frozenset({"custom_fields", "status"})
+"""Members of the create body that a ticket can do without, if ClickUp refuses them."""
 FIELD_LIMIT = 1000
 """Longest value that we write into a custom field."""
 FILE_NAME_LIMIT = 120
@@ -57,9 +59,7 @@ def digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def create_body(
-    draft: TicketDraft, config: ClickupConfig, *, status: str = "", with_fields: bool = True
-) -> dict[str, Any]:
+def create_body(draft: TicketDraft, config: ClickupConfig, *, status: str = "") -> dict[str, Any]:
     """Body of the create call. An empty ``status`` takes the list's default, which no rename can break."""
     team = config.teams.get(draft.team, Assignees())
     body: dict[str, Any] = {
@@ -73,7 +73,7 @@ def create_body(
         "tags": list(config.tags),
         "assignees": list(team.users),
         "group_assignees": list(team.groups),
-        "custom_fields": _field_values(draft, config) if with_fields else [],
+        "custom_fields": _field_values(draft, config),
     }
     return body | {name: value for name, value in optional.items() if value}
 

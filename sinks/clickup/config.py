@@ -104,6 +104,8 @@ class ClickupConfig(PluginConfig):
     """Longest comment."""
     find_pages: Annotated[int, Field(ge=1, le=1000)] = 30
     """Pages of 100 tasks that one search reads at most; a search that is cut short is repeated, never trusted."""
+    observe_pages: Annotated[int, Field(ge=0, le=1000)] = 10
+    """Pages of 100 tasks, newest first, that one poll reads at most; tickets that they don't show cost a call each."""
     comment_pages: Annotated[int, Field(ge=1, le=1000)] = 20
     """Pages of 25 comments, newest first, that are searched for a comment of ours."""
     max_attachment_bytes: Annotated[int, Field(ge=0, le=1_000_000_000)] = 50_000_000

@@ -37,15 +37,15 @@ class _SetUp:
             return [Finding(ok=False, what=f"ClickUp cannot be asked now: {error}")]
         self._say(True, f"The token is that of {user.get('username') or user.get('id')}; tickets are created by them.")
         self._rate()
-        for step in (self._workspace, self._list, self._fields):
+        steps = {"workspace": self._workspace, "list": self._list, "custom fields": self._fields}
+        for what, step in steps.items():
             try:
                 await step()
             except SinkError as error:
-                self._say(False, f"{step.__doc__} cannot be read: {error}")
+                self._say(False, f"The {what} cannot be read: {error}")
         return self._findings
 
     async def _workspace(self) -> None:
-        """The workspace"""  # noqa: D415 -- begins a sentence
         teams = (await self._get(codec.WORKSPACES)).read(
             lambda body: {str(each["id"]): dict(each) for each in body["teams"]}
         )
@@ -71,7 +71,6 @@ class _SetUp:
                 self._say(True, f"Team {name}: its assignees are in the workspace.")
 
     async def _list(self) -> None:
-        """The list"""  # noqa: D415 -- begins a sentence
         answer = await self._get(path(codec.LIST, self._config.list_id))
         body, statuses = answer.read(dict), answer.read(statuses_of)
         name = body.get("name") or self._config.list_id
@@ -93,7 +92,6 @@ class _SetUp:
             self._say(False, f"statuses.wont_fix: the list has no status {lost}.")
 
     async def _fields(self) -> None:
-        """The custom fields"""  # noqa: D415 -- begins a sentence
         if not self._config.fields:
             self._say(
                 True,

@@ -31,6 +31,8 @@ class ClickupSink:
     def __init__(self, config: ClickupConfig, host: Host, caller: Caller, manners: Manners) -> None:
         self._config, self._host, self._caller, self._manners = config, host, caller, manners
         self._described: OrderedDict[str, bytes] = OrderedDict()
+        self._refused = False
+        """Whether ClickUp refused what `codec.NOT_NEEDED` names."""
         self._statuses: tuple[answers.Status, ...] = ()
         self._statuses_at_s: float | None = None
 
@@ -56,16 +58,17 @@ class ClickupSink:
         )
 
     async def open(self, draft: TicketDraft) -> TicketRef:
-        """Create; if the custom fields are refused, create without them: the mark in the name is enough."""
+        """Create; if a custom field or the status is refused, create without: the mark in the name is enough."""
         status = await self._status_for(draft.state) if draft.state.done else ""
         where = path(codec.LIST_TASKS, self._config.list_id)
         body = codec.create_body(draft, self._config, status=status)
+        bare = {name: value for name, value in body.items() if name not in codec.NOT_NEEDED}
         try:
-            answer = await self._send("POST", where, json=body)
-        except FieldRefused as error:
+            answer = await self._send("POST", where, json=bare if self._refused else body)
+        except (FieldRefused, StatusRefused) as error:
+            self._refused = True  # until the next start: a second call for each ticket would be dear
             log.warning("fields.refused", sink=self._host.name, why=str(error))
-            body = codec.create_body(draft, self._config, status=status, with_fields=False)
-            answer = await self._send("POST", where, json=body)
+            answer = await self._send("POST", where, json=bare)
         task = answer.read(answers.task)
         self._remember(task.id, body["markdown_content"])
         return codec.ref(task)
@@ -85,30 +88,31 @@ class ClickupSink:
                 body["archived"] = False
         if not body:
             return
+        where = path(codec.TASK, seen.id)
         try:
-            await self._write("PUT", path(codec.TASK, seen.id), json=body)
-        except StatusRefused:
-            self._statuses_at_s = None  # somebody renamed it: the next attempt reads the list again
-            raise
+            await self._write("PUT", where, json=body)
+        except StatusRefused as error:
+            if self._config.statuses.of(draft.state):
+                raise Reject(f"{error} Set statuses.{draft.state.value} to one that the list has.") from error
+            self._statuses_at_s = None  # somebody renamed it
+            body["status"] = await self._status_for(draft.state)
+            await self._write("PUT", where, json=body)
         if "markdown_content" in body:
             self._remember(seen.id, body["markdown_content"])
 
     async def observe(self, refs: Sequence[TicketRef]) -> list[Observation]:
-        """Read pages of the list while each tells of two tickets or more, then ask for the rest one by one.
+        """Read pages of the list, at most half as many as tickets, then ask for the rest one by one.
 
-        The API filters by no set of ids, and a list never shows what was deleted or moved away: only the call for one
-        task tells that.
+        The API filters by no set of ids, and a list never shows what was deleted, archived or moved away: only the
+        call for one task tells that. A page tells of a hundred tasks, but in a busy list perhaps of none of ours.
         """
         seen: dict[str, answers.Task | None] = {ref.id: None for ref in refs if not answers.is_id(ref.id)}
         waiting = {ref.id for ref in refs} - seen.keys()
-        page, last = 0, False
-        while len(waiting) > 1 and not last:
+        for page in range(min(len(waiting) // 2, self._config.observe_pages)):
             tasks, last = await self._page(page)
-            hits = {task.id: task for task in tasks if task.id in waiting}
-            seen |= hits
-            waiting -= hits.keys()
-            page += 1
-            if len(hits) <= 1:
+            seen |= {task.id: task for task in tasks if task.id in waiting}
+            waiting -= seen.keys()
+            if last or not waiting:
                 break
         for id_ in waiting:
             seen[id_] = await self._task(id_)

@@ -163,8 +163,10 @@ async def test_a_refused_custom_field_never_stops_a_ticket(fake, host) -> None:
     async with plugin.build(config(fields={"key": KEY_FIELD}), host(fake)) as sink:
         with capture_logs() as logs:
             ref = await sink.open(draft())
-        assert await sink.find("01JD9F2C", since_ms=fake.clock.now_ms()) == ref
+            assert await sink.find("01JD9F2C", since_ms=fake.clock.now_ms()) == ref
+            await sink.open(draft(key="2"))
     assert [entry["event"] for entry in logs] == ["fields.refused"]
+    assert len(fake.asked("POST")) == 3, "refused once, then left out"
 
 
 @pytest.mark.parametrize(
@@ -369,11 +371,17 @@ async def test_a_renamed_status_is_read_again(fake, sink) -> None:
     await sink.update(ref, draft(state=TicketState.CLOSED))
     await sink.update(ref, draft())
     fake.statuses = [("to do", "open"), ("finished", "closed")]
-    only(fake).status = "to do"
-    with pytest.raises(Reject, match="Status not found"):
-        await sink.update(ref, draft(state=TicketState.CLOSED))
     await sink.update(ref, draft(state=TicketState.CLOSED))
     assert only(fake).status == "finished"
+
+
+async def test_a_configured_status_that_the_list_lost_is_named(fake, host) -> None:
+    async with plugin.build(config(statuses={"closed": "gone"}), host(fake)) as sink:
+        ref = await sink.open(draft())
+        with pytest.raises(Reject, match=r"Status not found.*statuses\.closed"):
+            await sink.update(ref, draft(state=TicketState.CLOSED))
+        made = await sink.open(draft(key="2", state=TicketState.CLOSED))
+        assert fake.tasks[made.id].status == "to do", "a ticket in the wrong status is better than none"
 
 
 async def test_a_list_without_a_done_status_says_the_cure(fake, sink) -> None:
@@ -563,6 +571,14 @@ async def test_old_tickets_in_a_busy_list_are_asked_for_by_id(fake, sink) -> Non
     fake.calls.clear()
     assert all(each.exists for each in await sink.observe(refs))
     assert len(fake.calls) == 1 + 3
+
+
+async def test_no_poll_reads_more_pages_than_it_may(fake, host) -> None:
+    async with plugin.build(config(observe_pages=0), host(fake)) as sink:
+        refs = [await sink.open(draft(key=f"T{n}")) for n in range(4)]
+        fake.calls.clear()
+        assert all(each.exists for each in await sink.observe(refs))
+        assert len(fake.calls) == 4
 
 
 @pytest.mark.parametrize("kind", [Kind.RESET, Kind.HTML, Kind.WRONG_JSON, Kind.RATE_LIMITED, Kind.UNAUTHORIZED])
