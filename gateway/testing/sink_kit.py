@@ -334,14 +334,20 @@ async def fulfil(subject: Subject, name: str) -> None:
         try:
             async with asyncio.timeout(patience_s) as limit:
                 await REQUIREMENTS[name](bench)
-        except SinkError as error:
-            raise AssertionError(f"unexpected {type(error).__name__}: {error}") from error
         except (AssertionError, NotOffered):
             raise
         except Exception as error:
-            if limit.expired():
-                raise AssertionError(f"not done within {patience_s:.0f} s") from error
-            raise AssertionError(f"a sink raises SinkError only, this one raised {error!r}") from error
+            late = f"not done within {patience_s:.0f} s" if limit.expired() else ""
+            raise AssertionError(late or _why(error)) from error
+
+
+def _why(error: BaseException) -> str:
+    """What a sink did wrong by raising ``error``."""
+    if isinstance(error, BaseExceptionGroup):
+        return _why(error.exceptions[0])
+    if isinstance(error, SinkError):
+        return f"unexpected {type(error).__name__}: {error}"
+    return f"a sink raises SinkError only, this one raised {error!r}"
 
 
 async def examine(lend: Lend, names: Iterable[str] = REQUIREMENTS) -> dict[str, str]:

@@ -219,6 +219,11 @@ async def test_an_error_that_is_no_sink_error_is_named():
     assert "KeyError" in failed["a_missing_ticket_stays_missing"]
 
 
+async def test_an_error_within_a_group_is_told_as_what_it_is():
+    failed = await examine(lend_variant(StaysBusy), ["incidents_at_the_same_time_do_not_mix"])
+    assert "unexpected UnknownOutcome: still busy" in failed["incidents_at_the_same_time_do_not_mix"]
+
+
 async def test_a_duplicate_is_seen_without_a_unique_key_too():
     failed = await examine(lend_variant(OpensTwice, unique_key=False), ["one_key_makes_one_ticket"])
     assert "2 tickets for one key" in failed["one_key_makes_one_ticket"]
