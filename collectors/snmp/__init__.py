@@ -1,8 +1,8 @@
 """Traps and informs of SNMP v1, v2c and v3, over IPv4 and IPv6.
 
-What belongs here: everything that speaks SNMP. `ber`, `codec`, `translate` and `names` read notifications; `v3`, `keys`,
-`privacy`, `timeliness` and `usm` judge SNMPv3; all of these are pure. `sockets`,
-`start` and `collector` do the I/O; `send` sends.
+What belongs here: everything that speaks SNMP. `ber`, `pdu`, `codec`, `names`, `render` and `translate` read notifications,
+`again` knows those that only repeat; `v3`, `keys`, `privacy`, `timeliness` and `usm` judge SNMPv3; `informs` and `peers`
+remember; all of these are pure. `sockets`, `start` and `collector` do the I/O; `send` and `command` send.
 
 On failure: a datagram that is not kept is counted by reason and never stops the others. A trap cannot be acknowledged:
 if the intake is full it is counted as dropped. An inform is answered after its commit; if the store cannot take it there
@@ -10,6 +10,9 @@ is no answer, and its sender repeats. What the kernel drops for want of buffer i
 `run`, and the host starts the collector anew. SNMPv3 needs two values in the store: our engine id, and how often we
 started; without the store there is no start. The boots and times of other engines are in memory: after a restart the
 first authentic message of each is believed.
+
+SNMPv3 adds two labels to those of `translate`: ``context`` if there is one, and ``time_window`` (``outside``) if a lenient
+user's message came late.
 
 By hand, with ``communities = ["public"]``::
 

@@ -1,5 +1,6 @@
 """Start the SNMP collector: open its sockets, begin our engine's boots, and tell what was had."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
@@ -52,8 +53,10 @@ async def build(config: SnmpConfig, host: Host) -> AsyncIterator[SnmpCollector]:
             for sock in made
         ]
         engine_id, boots = await begin(config, host.keep)
+        # In a thread: a password's hash takes milliseconds, and there may be a thousand users.
+        users = await asyncio.to_thread(lambda: [user.user() for user in config.users])
         usm = Usm(
-            [user.user() for user in config.users],
+            users,
             engine_id=engine_id,
             boots=boots,
             now_s=host.clock.monotonic_s(),
@@ -61,11 +64,12 @@ async def build(config: SnmpConfig, host: Host) -> AsyncIterator[SnmpCollector]:
             engines_max=config.engines_max,
             repeats_max=config.repeats_max,
         )
-        _tell(config, host.name, listeners, engine_id)
+        tell(config, host.name, listeners, engine_id)
         yield SnmpCollector(config, host, listeners=listeners, usm=usm, names=standard())
 
 
-def _tell(config: SnmpConfig, name: str, listeners: Sequence[Listener], engine_id: bytes) -> None:
+def tell(config: SnmpConfig, name: str, listeners: Sequence[Listener], engine_id: bytes) -> None:
+    """Log what was had, and the cure where it is less than was asked for."""
     RECEIVE_BUFFER.set(sum(listener.buffer for listener in listeners))
     where = [listener.name for listener in listeners]
     log.info("listener.opened", collector=name, listen=where, engine_id=engine_id.hex())
@@ -74,4 +78,4 @@ def _tell(config: SnmpConfig, name: str, listeners: Sequence[Listener], engine_i
         cure = f"sysctl -w net.core.rmem_max={config.receive_buffer}"
         log.warning("receive_buffer.capped", collector=name, asked=config.receive_buffer, got=least, cure=cure)
     if not config.communities and not config.users:
-        log.warning("listener.deaf", collector=name, cure="configure communities or users: nothing is accepted")
+        log.warning("listener.deafened", collector=name, cure="configure communities or users: nothing is accepted")

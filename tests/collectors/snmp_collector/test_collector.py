@@ -10,7 +10,11 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from collectors.snmp import codec
+from collectors.snmp import codec, v3
+from collectors.snmp.config import SnmpConfig
+from collectors.snmp.keys import Auth, Priv, User, user_key
+from collectors.snmp.start import tell
+from collectors.snmp.usm import Keys
 from gateway.core.reason import Dropped
 from gateway.plugin import Overloaded
 from gateway.testing.clock import ManualClock, turns
@@ -249,6 +253,31 @@ async def test_reports_are_rationed(serve, sender):
     assert REGISTRY.get_sample_value("tocsin_snmp_reports_total") - sent == 2
 
 
+async def test_a_captured_v3_inform_is_worth_nothing_elsewhere(serve, sender, secret):
+    user = {"name": "ops", "auth": "sha256", "auth_password": secret("AUTH", "authentic-password")}
+    key = user_key(Auth.SHA256, b"authentic-password")
+    pdu = codec.encode_pdu(codec.PduType.INFORM, [], request_id=1)
+    async with serve({"users": [user]}) as running:
+        ours = running.keep.kept["engine_id"]
+        keys = Keys(User(name=b"ops", auth=Auth.SHA256, priv=Priv.NONE, auth_key=key), ours)
+        built = v3.encode_message(
+            v3.encode_scoped(v3.Scoped(b"", b"", pdu)),
+            message_id=1, flags=v3.AUTHENTICATED, engine_id=ours, boots=1, time=0, user=b"ops", mac_octets=24,
+        )  # fmt: skip
+        inform = built.whole[: built.mac_at] + keys.mac(built) + built.whole[built.mac_at + 24 :]
+        sender.sendto(inform, ("127.0.0.1", running.port))
+        await running.settled(inputs=1)
+        sender.sendto(inform, ("127.0.0.1", running.port))  # a sender that repeats the very octets is answered
+        await running.settled(inputs=2)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
+            thief.sendto(inform, ("127.0.0.1", running.port))
+            await running.settled(inputs=3)
+
+    assert len(running.intake.events) == 1
+    assert running.intake.drops == {Dropped.DUPLICATE: 1, Dropped.REPLAYED: 1}
+    assert all(v3.parse_message(sender.recv(1000)) for _ in range(2))
+
+
 # --- start ---------------------------------------------------------------------------------------
 
 
@@ -320,9 +349,20 @@ async def test_the_start_tells_what_was_had_and_no_secret(serve, secret):
     assert "authentic-password" not in str(logs)
 
 
+def test_a_buffer_smaller_than_asked_for_is_told_with_its_cure():
+    class Capped:
+        name, buffer = "127.0.0.1:1162", 212_992
+
+    with capture_logs() as logs:
+        tell(SnmpConfig(), "snmp", [Capped()], b"")
+
+    said = {entry["event"]: entry for entry in logs}
+    assert said["receive_buffer.capped"]["cure"] == "sysctl -w net.core.rmem_max=16777216"
+    assert "listener.deafened" in said  # neither communities nor users
+
+
 async def test_a_broken_socket_ends_the_collector(tmp_path):
     from collectors.snmp.collector import SnmpCollector
-    from collectors.snmp.config import SnmpConfig
     from collectors.snmp.names import Names
     from collectors.snmp.usm import Usm
     from gateway.plugin import Host

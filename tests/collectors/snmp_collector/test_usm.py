@@ -237,7 +237,9 @@ def test_the_other_localisation_is_tried_and_then_preferred(given, tried):
     receiver = Usm([replace(device, localisations=tried)], engine_id=OURS, boots=1, now_s=0.0, salt=1)
 
     for message_id in range(3):
-        assert receiver.receive(message(user=device, message_id=message_id), 0.0).scoped.pdu == TRAP
+        trusted = receiver.receive(message(user=device, message_id=message_id), 0.0)
+        assert trusted.scoped.pdu == TRAP
+        assert trusted.cipher is trusted.keys.ciphers()[0]
 
 
 # --- informs, where we are the authority -----------------------------------------------------------
