@@ -18,8 +18,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 SHORTEST_SECRET = 6
 """Characters; a shorter secret would blank out innocent words."""
-QUIET = ("httpx", "httpcore", "hpack", "uvicorn.access", "mail.log", "asyncio")
-"""Libraries that log each request, some with headers: only their warnings are kept."""
+QUIET = ("httpx", "httpcore", "hpack", "uvicorn", "iotcore", "mail.log", "asyncio")
+"""Libraries that log each request, some with headers, or their own comings and goings: only warnings are kept."""
 HIDDEN = "***"
 
 

@@ -57,6 +57,7 @@ for _command in (check, explain, incidents, outbox, plugins, run, schema, send, 
 
 def main() -> None:
     """Entry point of the ``tocsin`` command."""
+    logs.configure(verbosity="warning")  # `run` sets up what the configuration says
     try:
         tocsin(prog_name="tocsin")
     except Exception as error:

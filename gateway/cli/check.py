@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.exits import Exit, Failure
+from gateway.cli.online import ask
 from gateway.cli.options import config_option, configuration, json_option, prepared, say_json, state_dir_option
 from gateway.config import Config, ConfigError
 
@@ -25,13 +26,20 @@ def check(path: Path | None, state_dir: Path, *, online: bool, as_json: bool) ->
         found = [{"file": m.file, "line": m.line, "key": m.key, "text": m.text} for m in error.mistakes]
         say_json({"ok": False, "mistakes": found})
         raise click.exceptions.Exit(Exit.BAD_CONFIG) from None
-    findings = _ask(config, prepared(state_dir)) if online else []
-    good = all(finding["ok"] for finding in findings)
+    findings = asyncio.run(ask(config, state_dir=prepared(state_dir))) if online else []
+    good = all(finding.ok for finding in findings)
     if as_json:
-        say_json({"ok": good, "mistakes": [], "online": findings, **_counts(config)})
+        say_json(
+            {
+                "ok": good,
+                "mistakes": [],
+                "online": [{"ok": found.ok, "what": found.what} for found in findings],
+                **_counts(config),
+            }
+        )
     else:
         for finding in findings:
-            click.echo(f"{'ok   ' if finding['ok'] else 'WRONG'}  {finding['what']}")
+            click.echo(f"{'ok   ' if finding.ok else 'WRONG'}  {finding.what}")
         counts = ", ".join(f"{count} {what}" for what, count in _counts(config).items())
         click.echo(f"{config.path}: no mistakes: {counts}")
     if not good:
@@ -46,10 +54,3 @@ def _counts(config: Config) -> dict[str, int]:
         "sources": len(config.source),
         "stations": len(config.station),
     }
-
-
-def _ask(config: Config, state_dir: Path) -> list[dict[str, object]]:
-    from gateway.app import check_online  # noqa: PLC0415 - offline checks need not load the whole daemon
-
-    findings = asyncio.run(check_online(config, state_dir=state_dir))
-    return [{"ok": finding.ok, "what": finding.what} for finding in findings]

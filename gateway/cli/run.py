@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -59,9 +60,9 @@ def invitation() -> str:
 
 
 def _own_command() -> str:
-    """How this command was called, in a form that works from the same folder."""
+    """How to call this command from the same folder."""
     called = Path(sys.argv[0])
-    if not called.is_absolute() or called.name != "tocsin":
+    found = shutil.which("tocsin")
+    if called.name != "tocsin" or (found and called.exists() and Path(found).samefile(called)):
         return "tocsin"
-    near = os.path.relpath(called)
-    return near if len(near) < len(str(called)) else str(called)
+    return os.path.relpath(called)
