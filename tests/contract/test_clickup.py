@@ -18,7 +18,7 @@ from gateway.core.ticket import Comment, TicketDraft, TicketField, TicketRef, Ti
 from gateway.plugin import Host, Reject, Retry, Secret, SinkError, Unauthorized, UnknownOutcome
 from gateway.testing.clock import ManualClock
 from gateway.testing.keep import MemoryKeep
-from gateway.testing.sink_bench import NotOffered, Subject
+from gateway.testing.sink_bench import LiveClock, NotOffered, Subject
 from gateway.testing.sink_kit import REQUIREMENTS, fulfil
 from sinks.clickup import plugin
 from sinks.clickup.config import ClickupConfig
@@ -190,6 +190,19 @@ async def test_a_lost_answer_to_a_create_is_unknown_and_the_task_is_found(fake, 
     found = await sink.find("01JD9F2C", since_ms=since_ms)
     assert found is not None
     assert found.id == only(fake).id
+
+
+async def test_on_a_real_socket_it_is_the_same(served, tmp_path) -> None:
+    fake = FakeClickup(LiveClock())  # the server tells the system's time in its Date header
+    host = Host(name="clickup", clock=fake.clock, keep=MemoryKeep(), state_dir=tmp_path)
+    fake.break_next(Fault(kind=Kind.RESET, after=True))
+    async with plugin.build(config(base_url=served(fake) + "/api"), host) as sink:
+        with pytest.raises(UnknownOutcome):
+            await sink.open(draft())
+        ref = await sink.find("01JD9F2C", since_ms=fake.clock.now_ms())
+        file = Attachment(name="log.bin", media_type="application/octet-stream", content=bytes(range(256)))
+        await sink.attach(ref, file, mark="m1")
+    assert only(fake).files == [("m1-log.bin", bytes(range(256)))]
 
 
 @pytest.mark.parametrize(
