@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 from gateway import metrics, systemd
+from gateway.background import background
 from gateway.clock import SystemClock
 from gateway.compose import judge_of, limits_of, policy_of, terms_of
 from gateway.config import CollectorInstance, Config, SinkInstance
@@ -151,7 +152,7 @@ class App:
                 for name, instance in self.config.sinks.items():
                     sink = await stack.enter_async_context(instance.plugin.build(instance.config, self.host(name)))
                     jobs += self._serve_sink(name, sink, instance)
-                async with _background(*jobs):
+                async with background(*jobs):
                     started.set()
                     await self._sinks_changed.wait()
                     await self.rest()
@@ -260,15 +261,15 @@ async def running(
         if recovered:
             log.warning("outbox.recovered", unknown=recovered)
         await app.watch.load()
-        await stack.enter_async_context(_background(app.engine.run(), Upkeep(app.store, app.clock, config).run()))
+        await stack.enter_async_context(background(app.engine.run(), Upkeep(app.store, app.clock, config).run()))
         sinks_started = asyncio.Event()
-        await stack.enter_async_context(_background(app.run_sinks(sinks_started)))
+        await stack.enter_async_context(background(app.run_sinks(sinks_started)))
         await sinks_started.wait()
         await _serve_faces(stack, app)
         stack.push_async_callback(_drain, app)
-        await stack.enter_async_context(_background(app.watch.run()))
+        await stack.enter_async_context(background(app.watch.run()))
         collectors = [await _open_collector(stack, app, instance) for instance in config.collectors.values()]
-        await stack.enter_async_context(_background(*(app.run_collector(name, one) for name, one in collectors)))
+        await stack.enter_async_context(background(*(app.run_collector(name, one) for name, one in collectors)))
         app.ready = True
         stack.callback(_unready, app)
         yield app
@@ -309,18 +310,6 @@ async def _drain(app: App) -> None:
     await app.rest()
 
 
-@asynccontextmanager
-async def _background(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run ``jobs`` while the block runs; one that fails ends the block."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(job) for job in jobs]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-
-
 def _collectors_differ(old: Config, new: Config) -> bool:
     return old.collectors != new.collectors or old.http != new.http
 
@@ -354,7 +343,7 @@ async def serve(
             log.info("daemon.started", version=version("tocsin"), node=config.daemon.node_name)
             ready()
             systemd.notify("READY=1")
-            async with _background(_feed_watchdog(app)):
+            async with background(_feed_watchdog(app)):
                 await stop.wait()
             systemd.notify("STOPPING=1")
             log.info("daemon.stopping")

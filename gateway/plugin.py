@@ -64,7 +64,9 @@ __all__ = [
 class PluginConfig(BaseModel):
     """Base of a plugin's configuration model: frozen, strict about unknown keys, each field with a description."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, hide_input_in_errors=True
+    )
 
 
 class Secret:

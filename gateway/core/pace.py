@@ -1,16 +1,19 @@
 """How fast a sink is called: a budget of calls, and a breaker that stops hammering a dead tracker. Time is an argument."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class Budget:
-    """A token bucket: ``per_s`` calls a second, ``burst`` at once."""
+    """A token bucket: ``per_s`` calls a second, ``burst`` at once; it begins full."""
 
     per_s: float
     burst: float
-    tokens: float = 0.0
+    tokens: float = field(init=False)
     at_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.tokens = self.burst
 
     def wait_s(self, *, now_s: float) -> float:
         """Seconds until a call may be made; 0 if it may be made now."""

@@ -1,6 +1,5 @@
 """The HTTP servers: one for people and scrapers on TCP, one for commands on a unix socket."""
 
-import asyncio
 import contextlib
 import os
 import socket
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.background import background
 from gateway.config.types import Endpoint
 from gateway.web.site import site
 
@@ -28,6 +28,14 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def serve_until_cancelled(self, listener: socket.socket) -> None:
+        try:
+            await self.serve(sockets=[listener])
+        finally:
+            self.force_exit = True
+            if self.started:
+                await self.shutdown(sockets=[listener])
+
 
 @asynccontextmanager
 async def serve_faces(app: "App") -> AsyncIterator[None]:
@@ -41,15 +49,13 @@ async def serve_faces(app: "App") -> AsyncIterator[None]:
     if http.enabled:
         listeners.append((site(app, admin=False), _listen_tcp(http.listen)))
     servers = [(_server(faces, app), listener) for faces, listener in listeners]
-    async with asyncio.TaskGroup() as tasks:
-        for server, listener in servers:
-            tasks.create_task(server.serve(sockets=[listener]), name="web")
-        try:
+    try:
+        async with background(*(server.serve_until_cancelled(listener) for server, listener in servers)):
             yield
-        finally:
-            for server, _ in servers:
-                server.should_exit = server.force_exit = True
-    (app.state_dir / ADMIN_SOCKET).unlink(missing_ok=True)
+    finally:
+        for _, listener in servers:
+            listener.close()
+        (app.state_dir / ADMIN_SOCKET).unlink(missing_ok=True)
 
 
 def _server(faces: ASGIApp, app: "App") -> _Server:

@@ -128,7 +128,7 @@ def test_impacts() -> None:
 
 
 def test_a_budget_allows_a_burst_and_then_its_rate() -> None:
-    budget = Budget(per_s=2, burst=2, tokens=2)
+    budget = Budget(per_s=2, burst=2)
     for _ in range(2):
         assert budget.wait_s(now_s=0) == 0
         budget.spend(now_s=0)

@@ -159,7 +159,7 @@ class House:
                 while not (seen := await look()):
                     await asyncio.sleep(0.02)
         if not seen:
-            pytest.fail(f"not seen: {what}; there is: {await self.incidents()}")
+            raise AssertionError(f"not seen: {what}; there is: {await self.incidents()}")
         return seen
 
     @property

@@ -62,9 +62,9 @@ async def test_a_trap_and_an_inform_of_version_3_are_verified_and_decrypted(buil
     user = """
 [[collectors.snmp.users]]
 name = "station"
-auth_protocol = "SHA"
+auth = "sha1"
 auth_password = "env:V3_AUTH"
-priv_protocol = "AES"
+priv = "aes128"
 priv_password = "env:V3_PRIV"
 """
     words = ["-u", "station", "-l", "authPriv", "-a", "SHA", "-A", "auth-password", "-x", "AES", "-X", "priv-password"]
