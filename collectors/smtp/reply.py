@@ -44,7 +44,7 @@ _ORIGINAL = (
 )
 # How an attribution begins, and how it ends ("On Tuesday, Alice <a@b> wrote:").
 _ATTRIBUTIONS = (
-    (("on ", "at ", "-----original", "in a message "), (" wrote:", ">wrote:", "writes:", "wrote :", "wrote", "wrote,")),
+    (("on ", "at ", "in a message "), (" wrote:", ">wrote:", "writes:", "wrote :", "wrote", "wrote,")),
     (("le ", "le\xa0"), ("a écrit :", "a écrit:", "a écrit\xa0:", "écrit :", "écrit:", "ecrit :", "ecrit:")),
     (("am ", "im "), ("schrieb:", "geschrieben:", "schrieb :")),
     (("el ", "en "), ("escribió:", "escribió :", "escribio:")),
@@ -77,6 +77,7 @@ _ATTRIBUTIONS = (
 )
 _ALL_ENDS = tuple(end for _, ends in _ATTRIBUTIONS for end in ends)
 _VERB = re.compile(r"\s(schrieb|schreef|skrev|napsal|napisał)\s")
+_DATED_ADDRESS = re.compile(r"(?=.{0,80}\d.{0,40}\d[:.]\d\d\b)[^<]{8,200}<[^<>\s]{1,200}@[^<>\s]{1,200}>:")
 _ATTRIBUTION_ENDS = frozenset(":：,e")  # noqa: RUF001 - as written in Chinese
 _DATE = re.compile(r"\d")
 _FIELDS = {
@@ -97,7 +98,7 @@ _FIELDS = {
     ),
     "rest": (
         *("sent", "date", "to", "subject", "cc", "reply-to"),
-        *("envoyé", "date", "à", "objet", "répondre à"),
+        *("envoyé", "envoyé le", "date", "à", "objet", "sujet", "copie à", "répondre à"),
         *("gesendet", "datum", "an", "betreff"),
         *("enviado", "enviada", "fecha", "para", "asunto", "data", "assunto"),
         *("inviato", "a", "oggetto"),
@@ -107,9 +108,9 @@ _FIELDS = {
         *("отправлено", "дата", "кому", "тема", "发送时间", "收件人", "主题"),
     ),
 }
-_FIELD = re.compile(r"^[*_\s>]{0,4}([^\W\d_][\w\- ]{0,20}?)[*_]?\s?[:：][*_]?(?:\s|$|\S)")  # noqa: RUF001 - as written in Chinese
+_FIELD = re.compile(r"^[*_\s>]{0,8}([^\W\d_][\w\- ]{0,20}?)[*_]?\s?[:：][*_]?(?:\s|$|\S)")  # noqa: RUF001 - as written in Chinese
 _RULE = re.compile(r"^[_\-*=]{10,}$")
-_DASHED = re.compile(r"^[>\s]{0,8}[-_*]{2,}\s?(.{3,60}?)\s?[-_*]{2,}$")
+_DASHED = re.compile(r"^[>\s]{0,8}[-_*]{2,}\s?(.{3,120}?)\s?[-_*]{2,}$")
 
 
 def split_reply(text: str) -> tuple[str, str]:
@@ -149,8 +150,10 @@ def _first_quote(lines: list[str]) -> tuple[int, int]:
 
 def _is_separator(short: str, lines: list[str], index: int) -> bool:
     dashed = _DASHED.match(short)
-    if dashed is not None and dashed[1].strip("-_* ").lower().rstrip(":") in _ORIGINAL:
-        return True
+    if dashed is not None:
+        said = dashed[1].strip("-_* ").lower()
+        if said.rstrip(":") in _ORIGINAL or _is_attribution(said):
+            return True
     # Outlook draws a line above its block of headers.
     return bool(_RULE.match(short)) and _begins_header_block(lines, index + 1)
 
@@ -186,6 +189,8 @@ def _attribution_length(lines: list[str], index: int) -> int:
 
 
 def _is_attribution(text: str) -> bool:
+    if _DATED_ADDRESS.fullmatch(text):
+        return True  # any language: 30.09.2017, 18.30, "Max" <max@example.org>:
     if not text.endswith(_ALL_ENDS) and not (text.endswith(":") and _VERB.search(text)):
         return False
     if not _DATE.search(text) and "@" not in text:
@@ -205,18 +210,17 @@ def _answers_within(lines: list[str], *, skip: int) -> tuple[list[str], list[str
     """Part lines of which some are quoted by ``>`` into those that are not and those that are."""
     new: list[str] = []
     quoted = lines[:skip]
+    current = quoted
     for index in range(skip, len(lines)):
         line = lines[index]
-        if line.lstrip()[:1] == ">":
-            quoted.append(line)
-        elif (
-            index < _MOST_LINES
-            and line.strip()
-            and (_is_separator(line[:_LONGEST_LINE].strip(), lines, index) or MARKER in line)
-        ):
-            return new, quoted + lines[index:]
-        else:
-            new.append(line)
+        short = line[:_LONGEST_LINE].strip()
+        if short.startswith(">"):
+            current = quoted
+        elif short:
+            if index < _MOST_LINES and (MARKER in short or _is_separator(short, lines, index)):
+                return new, quoted + lines[index:]
+            current = new
+        current.append(line)  # blank lines stay with what stands above them
     return new, quoted
 
 
