@@ -16,7 +16,7 @@ NEW = "It is down again.\nPlease look."
         "Am 22.11.2026 um 03:00 schrieb Support <support@example.com>:\n> older",
         "El 22 nov 2026, a las 3:00, Support <s@example.com> escribió:\nolder",
         "Op 22 nov. 2026 om 03:00 schreef Support <s@example.com>:\n> older",
-        "пн, 22 нояб. 2026 г. в 03:00, Support <s@example.com>:\n> older",
+        "пн, 22 нояб. 2026 г. в 03:00, Support <s@example.com>:\n> older",  # noqa: RUF001 - Russian
         "-----Original Message-----\nFrom: Support\nolder",
         "-----Ursprüngliche Nachricht-----\nVon: Support\nolder",
         "---- On Sun, 22 Nov 2026 03:00:00 +0000 support@example.com wrote ----\nolder",
