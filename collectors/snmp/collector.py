@@ -245,10 +245,11 @@ class SnmpCollector:
         if trusted and trusted.repeated:
             intake.dropped(Dropped.REPLAYED, source=source, detail="an exact repeat of an earlier message")
             return
+        event = self._event(arrival, pdu, trusted, key)  # before it is said to wait: this may fail
         if not self._informs.begin(key, answer):
             intake.dropped(Dropped.OVERLOAD, source=source)
             return
-        receipt = intake.emit(self._event(arrival, pdu, trusted, key))
+        receipt = intake.emit(event)
         receipt.add_done_callback(partial(self._settled, key))
 
     def _settled(self, key: str, receipt: asyncio.Future[Receipt]) -> None:

@@ -224,7 +224,7 @@ class Usm:
             v3.ENCRYPTED if user.priv is not Priv.NONE else 0
         )
         if not user.least <= level <= most:
-            detail = f"security level {_LEVELS[level]}, where the user needs {_LEVELS[user.least]}"
+            detail = f"security level {_LEVELS[level]}, where the user has {_LEVELS[user.least]} to {_LEVELS[most]}"
             raise self._refuse(message, UNSUPPORTED_LEVEL, detail, Dropped.AUTH_FAILED, now_s)
         return user
 

@@ -1,6 +1,7 @@
 """What the collector counts, answers and survives; datagrams are made by hand and sent over loopback."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -11,14 +12,18 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from collectors.snmp import codec, v3
-from collectors.snmp.config import SnmpConfig
+from collectors.snmp.collector import SnmpCollector
+from collectors.snmp.config import SnmpConfig, parse_listen
 from collectors.snmp.keys import Auth, Priv, User, user_key
+from collectors.snmp.names import Names
+from collectors.snmp.sockets import Listener, bind
 from collectors.snmp.start import tell
-from collectors.snmp.usm import Keys
+from collectors.snmp.usm import Keys, Usm
 from gateway.core.reason import Dropped
-from gateway.plugin import Overloaded
+from gateway.plugin import Host, Overloaded
 from gateway.testing.clock import ManualClock, turns
 from gateway.testing.intake import RecordingIntake
+from gateway.testing.keep import MemoryKeep
 
 SHARED = Path(os.environ.get("TOCSIN_SHARED", Path(__file__).parents[4] / "shared"))
 UPTIME, TRAP_OID = "1.3.6.1.2.1.1.3.0", "1.3.6.1.6.3.1.1.4.1.0"
@@ -361,13 +366,47 @@ def test_a_buffer_smaller_than_asked_for_is_told_with_its_cure():
     assert "listener.deafened" in said  # neither communities nor users
 
 
-async def test_a_broken_socket_ends_the_collector(tmp_path):
-    from collectors.snmp.collector import SnmpCollector
-    from collectors.snmp.names import Names
-    from collectors.snmp.usm import Usm
-    from gateway.plugin import Host
-    from gateway.testing.keep import MemoryKeep
+@pytest.fixture
+def made_with(tmp_path):
+    """A collector of given parts, without the plugin's ``build``."""
 
+    def make(*, listeners, clock, names=None, config=None):
+        host = Host(name="snmp", clock=clock, keep=MemoryKeep(), state_dir=tmp_path)
+        usm = Usm([], engine_id=b"\x80\0\0\0\5x", boots=1, now_s=0, salt=0)
+        return SnmpCollector(config or SnmpConfig(), host, listeners=listeners, usm=usm, names=names or Names({}, {}))
+
+    return make
+
+
+async def test_a_bug_met_once_costs_neither_the_others_nor_the_repeat(made_with, sender):
+    class Buggy(Names):
+        def notification(self, oid):
+            if not told:
+                told.append(oid)
+                raise ZeroDivisionError
+            return super().notification(oid)
+
+    told, clock, intake = [], ManualClock(), RecordingIntake()
+    config = SnmpConfig.model_validate(PUBLIC)
+    listener = Listener(bind(parse_listen("127.0.0.1:0")), buffer=4096, largest=65_535)
+    collector = made_with(listeners=[listener], clock=clock, names=Buggy({}, {}), config=config)
+    with contextlib.closing(listener), capture_logs() as logs:
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(collector.run(intake))
+            for request_id in (1, 2):
+                sender.sendto(inform(request_id=request_id), ("127.0.0.1", listener.port))
+            async with asyncio.timeout(5):
+                while not intake.events:
+                    await intake.wait()
+            await turns(5)
+            serving.cancel()
+
+    assert answers(sender) == [2]
+    assert intake.drops == {Dropped.MALFORMED: 1}
+    assert [entry["event"] for entry in logs] == ["datagram.failed"]
+
+
+async def test_a_broken_socket_ends_the_collector(made_with):
     ours, theirs = os.pipe()
     os.write(theirs, b"!")  # always readable
 
@@ -384,9 +423,7 @@ async def test_a_broken_socket_ends_the_collector(tmp_path):
             return 0
 
     clock, intake = ManualClock(), RecordingIntake()
-    host = Host(name="snmp", clock=clock, keep=MemoryKeep(), state_dir=tmp_path)
-    usm = Usm([], engine_id=b"\x80\0\0\0\5x", boots=1, now_s=0, salt=0)
-    collector = SnmpCollector(SnmpConfig(), host, listeners=[Broken()], usm=usm, names=Names({}, {}))
+    collector = made_with(listeners=[Broken()], clock=clock)
 
     async def serve_until_it_breaks():
         async with asyncio.TaskGroup() as tasks:
