@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from gateway.cli.exits import Exit, Failure
-from gateway.cli.online import ask
 from gateway.cli.options import config_option, configuration, json_option, prepared, say_json, state_dir_option
 from gateway.config import Config, ConfigError
+from gateway.online import check_online
 
 
 @click.command()
@@ -26,7 +26,7 @@ def check(path: Path | None, state_dir: Path, *, online: bool, as_json: bool) ->
         found = [{"file": m.file, "line": m.line, "key": m.key, "text": m.text} for m in error.mistakes]
         say_json({"ok": False, "mistakes": found})
         raise click.exceptions.Exit(Exit.BAD_CONFIG) from None
-    findings = asyncio.run(ask(config, state_dir=prepared(state_dir))) if online else []
+    findings = asyncio.run(check_online(config, state_dir=prepared(state_dir))) if online else []
     good = all(finding.ok for finding in findings)
     if as_json:
         say_json(

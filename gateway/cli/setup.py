@@ -6,9 +6,12 @@ from pathlib import Path
 import click
 
 from gateway.cli.exits import Exit, Failure
-from gateway.cli.online import look
 from gateway.cli.options import config_option, configuration, json_option, prepared, say_json, state_dir_option
+from gateway.clock import SystemClock
+from gateway.config import SinkInstance
 from gateway.config.mistakes import did_you_mean
+from gateway.online import Forgetful
+from gateway.plugin import Checks, Finding, Host, SinkError, Unauthorized
 
 
 @click.command()
@@ -34,3 +37,21 @@ def setup(sink: str, path: Path | None, state_dir: Path, *, only_check: bool, as
     if wrong:
         more = "; tocsin setup --apply mends what the tracker lets us mend" if only_check else ""
         raise Failure(f"{sink}: {wrong} of {len(findings)} things are wrong{more}")
+
+
+async def look(instance: SinkInstance, *, state_dir: Path, apply: bool) -> list[Finding]:
+    """What the sink's own check finds.
+
+    Raises:
+        Failure: the tracker cannot be asked now.
+    """
+    host = Host(name=instance.name, clock=SystemClock(), keep=Forgetful(), state_dir=state_dir)
+    try:
+        async with instance.plugin.build(instance.config, host) as sink:
+            if not isinstance(sink, Checks):
+                return [Finding(ok=True, what=f"{instance.name} needs no set-up")]
+            return await sink.check(apply=apply)
+    except Unauthorized as error:
+        return [Finding(ok=False, what=str(error))]
+    except SinkError as error:
+        raise Failure(f"{instance.name}: {error}; try again", code=Exit.TEMPORARY) from None
