@@ -19,7 +19,18 @@ SAMPLES = Path(__file__).parent / "samples"
 EXPECTED = tomllib.loads((SAMPLES / "expected.toml").read_text())
 PACK = Path(__file__).parents[3] / "config" / "rules" / "mail-monitoring.toml"
 PLATFORMS = (
-    "nagios icinga zabbix grafana alertmanager prtg azure checkmk monit uptimerobot datadog healthchecks".split()
+    "nagios",
+    "icinga",
+    "zabbix",
+    "grafana",
+    "alertmanager",
+    "prtg",
+    "azure",
+    "checkmk",
+    "monit",
+    "uptimerobot",
+    "datadog",
+    "healthchecks",
 )
 
 

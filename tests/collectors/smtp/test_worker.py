@@ -1,7 +1,6 @@
 """The process that reads what is risky: it is small, knows no secret, and can be ended."""
 
 import asyncio
-import os
 import sys
 import time
 from pathlib import Path
@@ -135,4 +134,4 @@ def test_the_wire_keeps_everything() -> None:
 
 def test_the_command_is_isolated() -> None:
     assert COMMAND[:2] == (sys.executable, "-IB")
-    assert os.path.isabs(COMMAND[0])
+    assert Path(COMMAND[0]).is_absolute()
