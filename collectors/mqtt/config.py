@@ -51,7 +51,6 @@ class MqttConfig(PluginConfig):
             Topic(template="fleet/{site}/{station}/heartbeat"),
             Topic(template="fleet/{site}/{station}/status", kind=TopicKind.STATUS),
         ),
-        min_length=1,
         max_length=100,
     )
     """What to subscribe to; the first that matches a message reads it."""
@@ -91,6 +90,13 @@ class MqttConfig(PluginConfig):
 
     embedded: bool = False
     """Start a broker of our own on the loopback address of `broker`: for trying out, it keeps nothing on disk."""
+
+    @field_validator("topics")
+    @classmethod
+    def _some(cls, topics: tuple[Topic, ...]) -> tuple[Topic, ...]:
+        if not topics:
+            raise ValueError("give at least one topic, or leave topics out for the usual ones")
+        return topics
 
     @field_validator("broker")
     @classmethod

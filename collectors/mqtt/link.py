@@ -10,6 +10,7 @@ spoken to the broker (its issue 369).
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
 from collections.abc import Callable
@@ -32,6 +33,8 @@ Hear = Callable[[MQTTMessage], None]
 FAREWELL_S = 2.0
 """How long a clean disconnect may take."""
 _MOST_PACKET_FACTOR = 16
+_QUIET = logging.getLogger("collectors.mqtt.paho")
+_QUIET.setLevel(logging.CRITICAL)  # we tell what happens ourselves, once
 _REFUSED = 0x80
 """SUBACK reason codes from here on are refusals (MQTT 5 section 3.9.3, MQTT 3.1.1 section 3.9.3)."""
 
@@ -71,7 +74,11 @@ class Link(aiomqtt.Client):
             keepalive=config.keepalive_s,
             timeout=config.connect_timeout_s,
             tls_context=tls,
+            logger=_QUIET,
         )
+        self._hung_up_words = "it hung up on us"
+        if config.tls and config.tls_cert is None:
+            self._hung_up_words += " (it may ask for a certificate: set tls_cert)"
         self.five = five
         self._client.connect_timeout = config.connect_timeout_s
         # Before connecting: a resumed session replays right behind the CONNACK, before we subscribe.
@@ -186,7 +193,7 @@ class Link(aiomqtt.Client):
 
     def _hung_up(self) -> None:
         if not self._connected.done():
-            self._connected.set_exception(HungUp("it hung up on us"))
+            self._connected.set_exception(HungUp(self._hung_up_words))
 
 
 def why(error: BaseException | None) -> str:
@@ -224,6 +231,17 @@ def _options(topic: Topic) -> SubscribeOptions:
     return SubscribeOptions(qos=topic.qos, retainHandling=retain)
 
 
+class _TidySocket(ssl.SSLSocket):
+    """Closed at once when the handshake fails; paho forgets it until the garbage collector comes."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except Exception:
+            self.close()
+            raise
+
+
 def tls_context(config: MqttConfig) -> ssl.SSLContext:
     """The TLS side of the configuration; reads files, so call it in a thread.
 
@@ -231,6 +249,7 @@ def tls_context(config: MqttConfig) -> ssl.SSLContext:
         OSError: a file cannot be read or is no certificate (`ssl.SSLError`).
     """
     context = ssl.create_default_context(cafile=config.tls_ca)
+    context.sslsocket_class = _TidySocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if config.tls_cert is not None:
         context.load_cert_chain(config.tls_cert, config.tls_key)

@@ -4,6 +4,8 @@ import asyncio
 import socket
 import ssl
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 import pytest
@@ -245,8 +247,7 @@ async def test_a_broker_that_restarts_is_found_again_with_our_session(mosquitto,
         await eventually(lambda: intake.link_up is False)
         mosquitto.start()
         await publish(mosquitto, BEAT, "ok")
-        await eventually(lambda: intake.beats)
-        assert intake.link_up
+        await eventually(lambda: intake.beats and intake.link_up)
 
 
 async def test_refused_credentials_are_one_sentence_and_no_secret(make_mosquitto, listening, eventually) -> None:
@@ -261,12 +262,49 @@ async def test_refused_credentials_are_one_sentence_and_no_secret(make_mosquitto
     assert "hunter2" not in str(logs)
 
 
-async def test_a_subscription_that_is_refused_is_told(make_mosquitto, listening, eventually, tmp_path) -> None:
-    broker = make_mosquitto("allow_anonymous true", "max_qos 1").start()
-    rules = tmp_path / "acl"
-    rules.write_text("topic read nothing\n")
-    async with listening(broker.url) as intake:
-        assert intake.link_up
+async def test_a_subscription_that_is_refused_is_told(listening, eventually) -> None:
+    async def broker(reader, writer) -> None:
+        await reader.read(1024)
+        writer.write(b"\x20\x02\x00\x00")
+        subscribe = await reader.read(1024)
+        writer.write(b"\x90\x04" + subscribe[2:4] + b"\x01\x80")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(broker, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with capture_logs() as logs:
+        async with listening(f"mqtt://127.0.0.1:{port}", connected=False, protocol="3.1.1") as intake:
+            await eventually(lambda: intake.link_up is False)
+    server.close()
+    await server.wait_closed()
+    assert "does not let us subscribe to fleet/+/+/status" in logs[0]["why"]
+
+
+async def test_a_full_default_thread_pool_does_not_keep_us_from_connecting(mosquitto, listening) -> None:
+    released = threading.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
+    blocked = loop.run_in_executor(None, released.wait)
+    try:
+        async with listening(mosquitto.url) as intake:
+            assert intake.link_up
+    finally:
+        released.set()
+        await blocked
+
+
+async def test_cancelling_while_connecting_leaves_nothing_behind(listening) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"mqtt://127.0.0.1:{silent.getsockname()[1]}"
+        async with listening(url, connected=False):
+            station, _ = await asyncio.to_thread(silent.accept)
+        with station:
+            station.settimeout(5)
+            while await asyncio.to_thread(station.recv, 1024):
+                pass  # our CONNECT; then nothing, for the collector has closed its side
 
 
 class OldBroker:
