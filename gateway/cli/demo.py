@@ -1,6 +1,7 @@
 """``tocsin demo``: the quick start, and a simulated fleet that keeps it busy."""
 
 import asyncio
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,31 +29,48 @@ def demo(seed: int, state_dir: Path | None) -> None:
     config = configuration(quick_start_file())
     set_up_logs(config)
     with _folder(state_dir) as folder:
-        code = asyncio.run(_play(config, seed=seed, state_dir=folder))
-    if code:
-        raise click.exceptions.Exit(code)
+        asyncio.run(_play(config, seed=seed, state_dir=folder))
 
 
-async def _play(config: Config, *, seed: int, state_dir: Path) -> int:
-    from gateway.app import serve  # noqa: PLC0415 - the other commands need not load the whole daemon
+async def _play(config: Config, *, seed: int, state_dir: Path) -> None:
+    from gateway.app import StartError, running  # noqa: PLC0415 - the other commands need not load the whole daemon
 
-    listening = asyncio.Event()
-    fleet = Fleet(seed=seed, ports=Ports(), say=lambda line: click.echo(f"fleet  {line}"))
-
-    async def follow() -> None:
-        await listening.wait()
-        click.echo(f"\nIncidents and tickets: http://{config.http.listen}/    Stop: Ctrl-C\n")
-        await fleet.run()
-
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(follow(), name="fleet")
-            code = await serve(config, state_dir=state_dir, ready=listening.set)
-            following.cancel()
+        async with running(config, state_dir=state_dir):
+            click.echo(_greeting(config, state_dir))
+            await _tell(Fleet(seed=seed, ports=Ports(), say=_say), stop)
+    except* StartError as errors:
+        raise Failure(*_sentences(errors)) from None
     except* (OSError, aiomqtt.MqttError) as errors:
-        why = "; ".join(str(error) for error in errors.exceptions)
-        raise Failure(f"the fleet cannot reach the daemon: {why}", code=Exit.TEMPORARY) from None
-    return code
+        lost = [f"the fleet cannot reach the daemon: {why}" for why in _sentences(errors)]
+        raise Failure(*lost, code=Exit.TEMPORARY) from None
+
+
+async def _tell(fleet: Fleet, stop: asyncio.Event) -> None:
+    """Let the fleet play until it is to stop; it goes before the daemon does, so that it meets no closed door."""
+    async with asyncio.TaskGroup() as tasks:
+        playing = tasks.create_task(fleet.run(), name="fleet")
+        await stop.wait()
+        playing.cancel()
+
+
+def _sentences(errors: BaseExceptionGroup[Exception]) -> list[str]:
+    """What went wrong, however deep in groups."""
+    said: list[str] = []
+    for error in errors.exceptions:
+        said += _sentences(error) if isinstance(error, BaseExceptionGroup) else [str(error)]
+    return said
+
+
+def _greeting(config: Config, state_dir: Path) -> str:
+    return f"\nIncidents and tickets: http://{config.http.listen}/    State: {state_dir}    Stop: Ctrl-C\n"
+
+
+def _say(line: str) -> None:
+    click.echo(f"fleet  {line}")
 
 
 @contextmanager
