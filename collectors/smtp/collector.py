@@ -111,10 +111,12 @@ class SmtpCollector:
         def encrypted() -> SafeSMTP:
             return SafeSMTP(rules, implicit_tls=True, sessions=self._sessions)
 
-        servers = [await loop.create_server(plain, sock=each.dup(), backlog=_BACKLOG) for each in self._plain]
+        servers = [
+            await loop.create_server(plain, sock=_again(each.fileno()), backlog=_BACKLOG) for each in self._plain
+        ]
         for each in self._encrypted:
             server = await loop.create_server(
-                encrypted, sock=each.dup(), backlog=_BACKLOG, ssl=context, ssl_handshake_timeout=_HANDSHAKE_S
+                encrypted, sock=_again(each.fileno()), backlog=_BACKLOG, ssl=context, ssl_handshake_timeout=_HANDSHAKE_S
             )
             servers.append(server)
         return servers
@@ -174,7 +176,7 @@ async def build(config: SmtpConfig, host: Host) -> AsyncIterator[SmtpCollector]:
 
 def _sockets(listen: Sequence[str], passed: Sequence[int]) -> list[socket.socket]:
     if passed:
-        return [socket.socket(fileno=os.dup(each)) for each in passed]
+        return [_again(each) for each in passed]
     opened: list[socket.socket] = []
     try:
         opened.extend(_bound(each) for each in listen)
@@ -183,6 +185,15 @@ def _sockets(listen: Sequence[str], passed: Sequence[int]) -> list[socket.socket
             sock.close()
         raise
     return opened
+
+
+def _again(descriptor: int) -> socket.socket:
+    """The same socket, to be closed on its own.
+
+    Made from the descriptor, since it then knows that it is TCP: asyncio sends without delay on such sockets only, and
+    the 40 ms of Nagle's algorithm would cost more than all the rest of a mail.
+    """
+    return socket.socket(fileno=os.dup(descriptor))
 
 
 def _bound(text: str) -> socket.socket:

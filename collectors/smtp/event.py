@@ -61,7 +61,7 @@ def event_of(mail: Mail, received: Received, policy: Policy) -> Event:
     found = recognise(mail, null_sender=not received.envelope_from)
     verdict = authentication(mail, policy.authserv_id)
     trusted = not policy.authenticated_replies or verdict == "pass" or bool(received.user)
-    sender = mail.sender.address if mail.sender else received.envelope_from.lower() or _NOBODY
+    sender = mail.sender.address if mail.sender else one_line(received.envelope_from, 254).lower() or _NOBODY
     identity = _identity(sender, mail)
     references = thread.references(mail, recipients=received.recipients, keys=policy.keys, trusted=trusted)
     return Event(

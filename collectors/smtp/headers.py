@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import unquote_to_bytes
 
 from collectors.smtp.charset import decode
+from collectors.smtp.plain import clean
 from gateway.core.text import one_line
 
 LONGEST_ADDRESS = 254
@@ -154,7 +155,7 @@ class _Mailbox:
 
 def message_ids(value: str, most: int = 50) -> tuple[str, ...]:
     """The identifiers ``<...>`` of a raw header, in its order; of too many, the last."""
-    return tuple(f"<{found}>" for found in _MESSAGE_ID.findall(decode(raw_bytes(value))))[-most:]
+    return tuple(f"<{found}>" for found in _MESSAGE_ID.findall(clean(decode(raw_bytes(value)))))[-most:]
 
 
 def date_ms(value: str) -> int | None:

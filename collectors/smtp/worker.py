@@ -247,17 +247,25 @@ def _read(requests: BinaryIO) -> Any:
 
 def _confine(memory: int, cpu: float) -> None:
     """Leave the child little to do harm with: memory, processor time, files, and no core."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for limit, most in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_NOFILE, _OPEN_FILES),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # a stricter limit, or a filter of system calls, is there already
+            resource.setrlimit(limit, (most, most))
     _allow_cpu(cpu)
 
 
 def _allow_cpu(seconds: float) -> None:
     """A bound in case the daemon dies while a mail is being read; the daemon's deadline is the usual one."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 5, resource.RLIM_INFINITY))
+    with contextlib.suppress(OSError, ValueError):
+        most = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 5, most))
 
 
 if __name__ == "__main__":

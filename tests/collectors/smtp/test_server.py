@@ -488,6 +488,14 @@ async def test_sockets_of_systemd_are_served_and_stay_open(serve) -> None:
         assert passed.fileno() > 0
 
 
+async def test_replies_are_sent_without_delay(serve) -> None:
+    async with serve() as station:
+        await (await station.client()).hear()
+        [session] = station.collector._sessions._all
+        accepted = session.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 async def test_an_address_in_use_is_told_in_one_sentence(serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
