@@ -14,7 +14,7 @@ run: .venv/run  ## hear traps, beats and mail on this machine, with embedded def
 	@$(BIN)/tocsin run
 
 demo: .venv/run  ## the same with a simulated fleet
-	@$(BIN)/python tests/demo/fleet.py
+	@$(BIN)/tocsin demo
 
 test: .venv/dev tools lint types layers pages  ## everything that must hold: tools, style, types, layers, documentation, tests
 	$(BIN)/pytest -n $(JOBS) $(TESTS)

@@ -16,6 +16,7 @@ import click
 
 from gateway import logs
 from gateway.cli.check import check
+from gateway.cli.demo import demo
 from gateway.cli.exits import Exit, Failure
 from gateway.cli.explain import explain
 from gateway.cli.incidents import incidents
@@ -51,7 +52,7 @@ def tocsin() -> None:
     """From the equipment that cries out to the people who repair it."""
 
 
-for _command in (check, explain, incidents, outbox, plugins, run, schema, send, setup, stations):
+for _command in (check, demo, explain, incidents, outbox, plugins, run, schema, send, setup, stations):
     tocsin.add_command(_command)
 
 
