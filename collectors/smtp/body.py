@@ -214,7 +214,7 @@ def _calendar_lines(text: str) -> Iterator[tuple[str, str]]:
 
 def file_name(claimed: str, media_type: str = "") -> str:
     """A name that is safe to show: no path, no control or bidirectional characters, at most 120 characters."""
-    base = one_line(unicodedata.normalize("NFC", clean(claimed[:4096])), 4096).replace("\\", "/").rpartition("/")[2]
+    base = one_line(unicodedata.normalize("NFC", claimed[:4096]), 4096).replace("\\", "/").rpartition("/")[2]
     safe = _UNSAFE_IN_NAMES.sub("_", base).strip(". ")
     if not safe:
         return "attachment" + _EXTENSION.get(media_type, "")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from collectors.smtp.limits import Limits, MailError, Unreadable
+from collectors.smtp.limits import HeavyError, Limits, MailError, Unreadable
 from collectors.smtp.mail import parse
 from collectors.smtp.scan import scan
 
@@ -112,10 +112,17 @@ def test_a_hostile_body_costs_no_more_than_its_size(name: str) -> None:
     ],
     ids=lambda value: str(value) if isinstance(value, Unreadable) else "",
 )
-def test_what_is_beyond_a_limit_is_named(raw: bytes, reason: Unreadable) -> None:
+def test_what_is_beyond_a_limit_is_refused_before_it_is_parsed(raw: bytes, reason: Unreadable) -> None:
     with pytest.raises(MailError) as refusal:
-        parse(raw, Limits())
+        scan(raw, Limits())
     assert refusal.value.reason is reason
+
+
+def test_a_boundary_that_needs_decoding_is_left_to_the_worker() -> None:
+    raw = b"From: a@b.c\r\nContent-Type: multipart/mixed; boundary*=utf-8''b\r\n\r\n--b\r\n\r\nhello\r\n--b--\r\n"
+    assert parse(raw, Limits()).new_text == "hello"
+    with pytest.raises(HeavyError):
+        parse(raw, Limits(), light=True)
 
 
 def test_a_long_text_with_rules_of_dashes_is_no_flood_of_parts() -> None:

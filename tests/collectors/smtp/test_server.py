@@ -8,6 +8,7 @@ import struct
 
 import pytest
 
+from collectors.smtp.gate import Users
 from gateway.core.reason import Dropped
 from gateway.plugin import Secret
 from gateway.testing.intake import RecordingIntake
@@ -394,6 +395,27 @@ async def test_starttls_and_login(serve, tls) -> None:
 
         assert await asyncio.to_thread(talk) == [250, 530, 530]
     assert station.intake.events[0].labels["user"] == "ups"
+
+
+async def test_tls_is_required_of_everybody_where_it_is_required(serve, tls) -> None:
+    async with serve(require_tls=True, **tls.settings) as station:
+        client = await station.client()
+        assert (await client.begin()).startswith("503")
+        assert (await client.say("MAIL FROM:<a@example.org>")).startswith("530 5.7.0 Must issue a STARTTLS")
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "right"),
+    [
+        (b"ups", b"right", True),
+        (b"ups", b"wrong", False),
+        (b"ups", b"", False),
+        (b"nobody", b"", False),
+        (b"\xff", b"", False),
+    ],
+)
+def test_passwords(name: bytes, password: bytes, right: bool) -> None:
+    assert Users({"ups": Secret("right")}).verify(name, password) is right
 
 
 async def test_wrong_passwords_are_counted_and_bounded(serve) -> None:

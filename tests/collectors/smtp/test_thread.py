@@ -104,6 +104,11 @@ def test_subjects(subject: str, clean: str) -> None:
     assert thread.clean_subject(subject) == clean
 
 
+def test_what_cannot_be_stored_is_no_part_of_a_key() -> None:
+    found = event("From: a@b.c\r\nMessage-ID: <a\0b\u202e@x>\r\nSubject: x\0y")
+    assert found.known_as == ("mid:<ab@x>", "from:a@b.c", "subject:xy")
+
+
 def test_a_very_long_message_id_is_hashed_alike_wherever_it_stands() -> None:
     long = f"<{'x' * 800}@y>"
     first = event(f"From: a@b.c\r\nMessage-ID: {long}")

@@ -142,6 +142,11 @@ def test_a_renewed_certificate_is_used_and_a_broken_one_is_not(tls, tmp_path) ->
     certificate.refresh()
     new = shown()
     assert new != old
+    mine = key.read_bytes()
+    issue("half.example.com")
+    key.write_bytes(mine)  # the certificate is there already, its key is not
+    certificate.refresh()
+    assert shown() == new
     chain.write_text("broken")
     certificate.refresh()
     assert shown() == new
