@@ -39,6 +39,8 @@ log = structlog.get_logger()
 
 FIRST_RESTART_S = 1.0
 LONGEST_RESTART_S = 60.0
+CONNECT_S = 5.0
+"""How long a start waits for brokers before it says that it is ready; a broker that is away holds nothing up."""
 
 
 class StartError(Exception):
@@ -85,6 +87,7 @@ class App:
         self._transports = transports
         self._sockets = sockets
         self._sinks_changed = asyncio.Event()
+        self._all_hear = asyncio.Event()
         jumps = clock if isinstance(clock, SystemClock) else None
         self.engine = Engine(
             store,
@@ -116,8 +119,12 @@ class App:
         said = [] if self.ready else ["still starting, or stopping"]
         if not self.engine.healthy:
             said.append("the store refuses to write")
-        said += [f"collector {name} cannot hear" for name, up in self.connected.items() if not up]
+        said += [f"collector {name} cannot hear" for name in self.config.collectors if not self.connected.get(name)]
         return said
+
+    async def hears(self) -> None:
+        """Return when every collector can hear."""
+        await self._all_hear.wait()
 
     def host(self, name: str) -> Host:
         """What the plugin instance ``name`` gets."""
@@ -203,6 +210,8 @@ class App:
 
     def _connected(self, collector: str, up: bool) -> None:
         self.connected[collector] = up
+        if all(self.connected.get(name) for name in self.config.collectors):
+            self._all_hear.set()
         self.watch.connected(collector, up)
 
     async def run_collector(self, name: str, collector: Collector) -> None:
@@ -341,6 +350,9 @@ async def serve(
             if load_again is not None:
                 loop.add_signal_handler(signal.SIGHUP, lambda: _reload(app, load_again))
             log.info("daemon.started", version=version("tocsin"), node=config.daemon.node_name)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CONNECT_S):
+                    await app.hears()
             ready()
             systemd.notify("READY=1")
             async with background(_feed_watchdog(app)):

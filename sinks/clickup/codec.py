@@ -138,7 +138,7 @@ def settled(seen: TicketState, wanted: TicketState) -> bool:
 
 _TYPES: Mapping[TicketState, tuple[str, ...]] = {
     TicketState.OPEN: ("open", "custom"),
-    TicketState.RESOLVED: ("done", "closed"),
+    TicketState.RESOLVED: ("closed", "done"),  # a list may have several "done" ones, and some may mean "won't fix"
     TicketState.CLOSED: ("closed", "done"),
 }
 

@@ -26,7 +26,7 @@ class Statuses(PluginConfig):
     open: StatusName = ""
     """Status of a ticket that is reopened; by default the first of type ``open``. A new ticket takes the list's own."""
     resolved: StatusName = ""
-    """Status of a ticket whose trouble is over and may come back; by default the first ``done``, else ``closed``."""
+    """Status of a ticket whose trouble is over and may come back; by default that of type ``closed``, else ``done``."""
     closed: StatusName = ""
     """Status of a ticket that is finished; by default the first of type ``closed``, else ``done``."""
     wont_fix: tuple[StatusName, ...] = ()

@@ -155,7 +155,7 @@ async def test_the_mark_ends_the_name_however_long_the_title(fake, sink) -> None
 
 async def test_a_draft_that_is_done_already_makes_a_done_task(fake, sink) -> None:
     await sink.open(draft(state=TicketState.RESOLVED))
-    assert only(fake).status == "won't fix"  # the first of type done, since none is configured
+    assert only(fake).status == "complete"  # the one of type closed, since none is configured
 
 
 async def test_a_refused_custom_field_never_stops_a_ticket(fake, host) -> None:
@@ -353,7 +353,7 @@ async def test_a_ticket_is_resolved_closed_and_reopened_by_the_types_of_statuses
     for state in (TicketState.RESOLVED, TicketState.CLOSED, TicketState.RESOLVED, TicketState.OPEN):
         await sink.update(ref, draft(state=state))
         seen.append(only(fake).status)
-    assert seen == ["won't fix", "complete", "complete", "to do"]
+    assert seen == ["complete", "complete", "complete", "to do"]
     assert len(fake.asked("GET", f"/list/{LIST}")) == 1, "the statuses are read once"
 
 

@@ -140,6 +140,8 @@ async def test_a_link_that_goes_down_and_up_opens_and_closes_one_ticket(at, desk
         assert "Cleared after 0 s" in desk.comments()
 
         await house.link("down")
+        await house.sees(id=seen["id"], state="open")
+        await house.passes(seconds=10)  # a tracker's budget of calls
         await house.sees(id=seen["id"], state="open", ticket_state="open")
         assert desk.tickets() == [(title, False)]
 
