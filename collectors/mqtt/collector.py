@@ -22,6 +22,9 @@ _UNSUPPORTED_VERSION = (0x84, 0x01)
 """CONNACK codes that mean so, in MQTT 5 (section 3.2.2.2) and as an MQTT 3.1.1 broker says it."""
 
 
+_FAREWELL_S = 1.0
+
+
 class MqttCollector:
     """Keeps one persistent session at a broker."""
 
@@ -31,6 +34,7 @@ class MqttCollector:
         self._status_topic = config.status_topic.replace("{client_id}", self._identifier)
         # The embedded broker's port speaks 3.1.1, so that everybody's tools can talk to it.
         self._protocol = V311 if config.protocol == "3.1.1" or config.embedded else V5
+        self._guessed = False
         self._random = random.Random()  # noqa: S311 - spreads reconnects, keeps no secret
         self._told = ""
         self._attempts = 0
@@ -53,13 +57,14 @@ class MqttCollector:
         try:
             link = await self._connect(inbox)
         except HungUp as error:
-            if self._config.protocol == "auto" and not self._config.embedded:
-                self._protocol = V311 if self._protocol is V5 else V5  # it may hang up on what it does not speak
+            self._guess()
             return str(error)
         except MqttConnectError as error:
             return f"it refuses us: {error} (see username, password and the broker's access list)"
         except (aiomqtt.MqttError, OSError) as error:
             return str(error)
+        if self._guessed:
+            self._guess()  # a broker that was only restarting gets MQTT 5 again next time
         try:
             await link.listen(self._config.topics)
             self._tell_connected(intake, link)
@@ -72,6 +77,12 @@ class MqttCollector:
             return why(error)
         finally:
             await self._leave(link)
+
+    def _guess(self) -> None:
+        """Speak the other version next time: a broker may hang up on what it does not speak."""
+        if self._config.protocol == "auto" and not self._config.embedded:
+            self._protocol = V311 if self._protocol is V5 else V5
+            self._guessed = self._protocol is V311
 
     async def _connect(self, inbox: Inbox) -> Link:
         loop = asyncio.get_running_loop()
@@ -121,11 +132,15 @@ class MqttCollector:
                 log.warning("status.unpublished", collector=self._host.name, why=why(error))
 
     async def _leave(self, link: Link) -> None:
-        if not link.ended.done():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    await self._say(link, b"offline")
-        await link.close()
+        """Say goodbye if there is still somebody to hear it; the socket is closed even if we are cancelled meanwhile."""
+        try:
+            if not link.ended.done():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_FAREWELL_S):
+                        await self._say(link, b"offline")
+            await link.close()
+        finally:
+            link.drop()
 
     def _tell_connected(self, intake: Intake, link: Link) -> None:
         version = "5" if link.five else "3.1.1"

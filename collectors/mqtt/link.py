@@ -129,6 +129,10 @@ class Link(aiomqtt.Client):
         else:
             wanted = [(name, topic.qos) for name, topic in zip(filters, topics, strict=True)]
         codes: Any = await self.subscribe(wanted)
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # Python 3.11's wait_for, which aiomqtt uses, forgets a cancellation that comes together with the answer.
+            raise asyncio.CancelledError
         for name, code in zip(filters, codes, strict=False):
             if getattr(code, "value", code) >= _REFUSED:
                 raise aiomqtt.MqttError(f"it does not let us subscribe to {name} ({code})")

@@ -1,6 +1,7 @@
 """The collector against a real Mosquitto: what is heard, when it is acknowledged, and what it does when things break."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import subprocess
@@ -262,6 +263,35 @@ async def test_refused_credentials_are_one_sentence_and_no_secret(make_mosquitto
     assert "hunter2" not in str(logs)
 
 
+class Peer:
+    """A server on loopback; leaving it waits until its last conversation is over."""
+
+    def __init__(self, talk) -> None:
+        self._talk, self._busy = talk, 0
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"mqtt://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        async with asyncio.timeout(10):
+            while self._busy:
+                await asyncio.sleep(0.01)
+
+    async def _serve(self, reader, writer) -> None:
+        self._busy += 1
+        try:
+            with contextlib.suppress(ConnectionError):
+                await self._talk(reader, writer)
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            self._busy -= 1
+
+
 async def test_a_subscription_that_is_refused_is_told(listening, eventually) -> None:
     async def broker(reader, writer) -> None:
         await reader.read(1024)
@@ -269,16 +299,39 @@ async def test_a_subscription_that_is_refused_is_told(listening, eventually) -> 
         subscribe = await reader.read(1024)
         writer.write(b"\x90\x04" + subscribe[2:4] + b"\x01\x80")
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(broker, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
     with capture_logs() as logs:
-        async with listening(f"mqtt://127.0.0.1:{port}", connected=False, protocol="3.1.1") as intake:
+        async with Peer(broker) as peer, listening(peer.url, connected=False, protocol="3.1.1") as intake:
             await eventually(lambda: intake.link_up is False)
-    server.close()
-    await server.wait_closed()
     assert "does not let us subscribe to fleet/+/+/status" in logs[0]["why"]
+
+
+class ImpatientIntake(RecordingIntake):
+    """Has the collector cancelled in the very turn of the loop in which the answer to its SUBSCRIBE is read."""
+
+    def beat(self, beat):
+        loop = asyncio.get_running_loop()
+        (running,) = (task for task in asyncio.all_tasks() if task.get_coro().__qualname__ == "MqttCollector.run")
+        loop.call_soon(loop.call_soon, running.cancel)
+        return super().beat(beat)
+
+
+async def test_being_cancelled_together_with_an_answer_is_not_forgotten(listening, eventually) -> None:
+    async def broker(reader, writer) -> None:
+        await reader.read(1024)
+        writer.write(b"\x20\x02\x00\x00")
+        subscribe = await reader.read(1024)
+        publish = BEAT.encode() + b"ok"
+        writer.write(b"\x30" + bytes([len(publish) + 2, 0, len(BEAT)]) + publish)
+        writer.write(b"\x90\x04" + subscribe[2:4] + b"\x01\x01")
+        await reader.read()
+
+    async with asyncio.timeout(5), Peer(broker) as peer:
+        settings = {"connected": False, "protocol": "3.1.1", "intake": ImpatientIntake()}
+        async with listening(peer.url, **settings) as intake:
+            await eventually(lambda: intake.beats)
+            await asyncio.sleep(0.1)
+        assert intake.link_up is None
 
 
 async def test_a_full_default_thread_pool_does_not_keep_us_from_connecting(mosquitto, listening) -> None:
@@ -314,23 +367,12 @@ class OldBroker:
         self._upstream, self._answer = upstream, answer
         self.levels: list[int] = []
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        await self._server.wait_closed()
-
-    async def _serve(self, reader, writer) -> None:
+    async def __call__(self, reader, writer) -> None:
         head = await reader.read(1024)
-        level = head[head.index(b"MQTT") + 4]
-        self.levels.append(level)
-        if level == 5:
+        self.levels.append(head[head.index(b"MQTT") + 4])
+        if self.levels[-1] == 5:
             writer.write(self._answer)
             await writer.drain()
-            writer.close()
             return
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
         up_writer.write(head)
@@ -352,25 +394,20 @@ async def pipe(reader, writer) -> None:
 
 @pytest.mark.parametrize("answer", [b"\x20\x02\x00\x01", b"\x20\x03\x00\x84\x00", b""], ids=["3.1.1", "5", "hangs-up"])
 async def test_where_mqtt_5_is_refused_3_1_1_is_spoken(mosquitto, listening, eventually, answer: bytes) -> None:
-    async with OldBroker(mosquitto.port, answer) as old:
-        async with listening(f"mqtt://127.0.0.1:{old.port}") as intake:
-            await publish(mosquitto, BEAT, "ok")
-            await eventually(lambda: intake.beats)
-        assert old.levels == [5, 4]
+    old = OldBroker(mosquitto.port, answer)
+    async with Peer(old) as peer, listening(peer.url) as intake:
+        await publish(mosquitto, BEAT, "ok")
+        await eventually(lambda: intake.beats)
+    assert old.levels == [5, 4]
 
 
 async def test_something_else_on_the_port_is_no_broker(listening, eventually) -> None:
     async def web(reader, writer) -> None:
         await reader.read(10)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
 
-    server = await asyncio.start_server(web, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with listening(f"mqtt://127.0.0.1:{port}", connected=False) as intake:
+    async with Peer(web) as peer, listening(peer.url, connected=False) as intake:
         await eventually(lambda: intake.link_up is False)
-    server.close()
-    await server.wait_closed()
 
 
 async def test_a_broker_that_says_nothing_is_given_up(listening, eventually) -> None:
