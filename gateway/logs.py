@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import sys
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Literal, TextIO
@@ -72,7 +71,6 @@ def configure(
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(capture=True)
-    warnings.simplefilter("default", ResourceWarning)
 
 
 def _for_people(stream: TextIO) -> list[Processor]:

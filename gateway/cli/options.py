@@ -83,7 +83,7 @@ def prepared(state_dir: Path) -> Path:
 
 def say_json(document: object) -> None:
     """Write one JSON document to standard output."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+    click.echo(json.dumps(document, indent=2, default=str))
 
 
 def _default_state_dir() -> str:

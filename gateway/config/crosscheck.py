@@ -74,6 +74,8 @@ def mistakes(
         entries: all that is valid, by kind.
         plugins: what is installed.
     """
+    for name in sorted(set(names["collectors"]) & set(names["sinks"])):
+        yield main.mistake(("sinks", name), f"the name is taken by collectors.{name}; choose another")
     for index, name in enumerate(tickets.default_sinks or ()):
         if name not in names["sinks"]:
             yield main.mistake(("tickets", "default_sinks", index), _no_sink(name, names["sinks"]))

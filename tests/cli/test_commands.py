@@ -66,6 +66,13 @@ def test_incidents_for_programs_are_one_json_document(command, daemon):
     assert daemon.asked[0][2] == {"state": ["open,pending"], "source": ["r1"], "limit": ["100"]}
 
 
+def test_json_carries_no_raw_escape_sequence(command, daemon):
+    daemon.will_answer("/api/v1/incidents", page({**INCIDENT, "summary": "\x1b[2J \x9b2J \u202e"}))
+    shown = command("incidents", "--json", "--url", daemon.url)
+    assert shown.stdout.replace("\n", "").isprintable()
+    assert json.loads(shown.stdout)["items"][0]["summary"] == "\x1b[2J \x9b2J \u202e"
+
+
 def test_lists_are_read_page_after_page_up_to_the_limit(command, daemon):
     daemon.will_answer(
         "/api/v1/incidents", page(INCIDENT, INCIDENT, cursor="a"), page(INCIDENT, cursor="b"), page(INCIDENT)
