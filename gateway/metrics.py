@@ -38,6 +38,8 @@ TICKET_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
 )
 OBSERVATIONS = Counter("tocsin_observations", "Tickets looked at in a tracker.", ["sink"])
+WEBHOOKS = Counter("tocsin_webhooks", "Webhooks that came in, by what became of them.", ["sink", "outcome"])
+TICKET_DUPLICATES = Counter("tocsin_ticket_duplicates", "Second tickets of an incident, found and closed.", ["sink"])
 
 INCIDENTS = Gauge("tocsin_incidents", "Incidents that are not closed, by state.", ["state"])
 INCIDENTS_OPEN = Gauge("tocsin_incidents_open", "Open incidents, by impact.", ["impact"])

@@ -24,7 +24,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from gateway.core.event import Attachment, Beat, Event
 from gateway.core.impact import Impact
-from gateway.core.reason import Dropped, Failed, Reason
+from gateway.core.reason import Dropped, Failed, Reason, Webhook
 from gateway.core.ticket import Comment, Observation, TicketDraft, TicketRef, TicketState
 
 __all__ = [
@@ -35,6 +35,8 @@ __all__ = [
     "CollectorPlugin",
     "Finding",
     "FindsComments",
+    "FindsDuplicates",
+    "Hint",
     "Host",
     "Impact",
     "Intake",
@@ -43,6 +45,7 @@ __all__ = [
     "Overloaded",
     "PluginConfig",
     "Receipt",
+    "ReceivesWebhooks",
     "Reject",
     "Retry",
     "Secret",
@@ -55,6 +58,9 @@ __all__ = [
     "TicketView",
     "Unauthorized",
     "UnknownOutcome",
+    "Webhook",
+    "WebhookRefused",
+    "WebhookRequest",
 ]
 
 
@@ -348,6 +354,23 @@ class FindsComments(Protocol):
 
 
 @runtime_checkable
+class FindsDuplicates(Protocol):
+    """A sink whose tracker has no unique key: long after an unknown outcome the host looks for a second ticket."""
+
+    async def find_all(self, key: str, *, since_ms: int) -> list[TicketRef]:
+        """Every ticket that *we* surely made for ``key`` at or after ``since_ms``, closed ones too, oldest first.
+
+        A ticket that a person made, copied or merely named after ours must not be among them: it would be closed.
+        A search that failed, or was cut short, raises.
+        """
+        ...
+
+    async def mark_duplicate(self, ref: TicketRef, *, of: TicketRef) -> None:
+        """Link ``ref`` to ``of`` in the tracker's way of saying "is a duplicate of". Twice = once."""
+        ...
+
+
+@runtime_checkable
 class Links(Protocol):
     """A sink whose tickets can be linked to each other, or to a page."""
 
@@ -392,6 +415,48 @@ class ShowsTickets(Protocol):
 
     async def show(self, ref: str) -> TicketView | None:
         """The ticket whose ref has this id; None if there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRequest:
+    """One webhook as it came in; nothing of it is verified yet."""
+
+    method: str
+    headers: Mapping[str, str]
+    """By name in lower case; values of a name that came twice are joined by ``, ``."""
+    body: bytes
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """Something may have happened to a ticket: the host looks at it, by `Sink.observe`, and believes only that."""
+
+    ticket: str
+    """Id of the ticket, as in `TicketRef.id`; it need not be one of ours."""
+    identities: tuple[str, ...]
+    """By what a repeated delivery of this hint is known: one that is known already is enough."""
+
+
+class WebhookRefused(Exception):
+    """Raised by `ReceivesWebhooks.hints`; the sender is never told which ``reason`` it was."""
+
+    def __init__(self, reason: Webhook) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@runtime_checkable
+class ReceivesWebhooks(Protocol):
+    """A sink whose tracker sends webhooks, so that what people do is known before the next poll."""
+
+    def hints(self, request: WebhookRequest) -> list[Hint]:
+        """Which tickets to look at. Pure: no I/O, no clock; the signature is verified before anything is parsed.
+
+        Raises:
+            WebhookRefused: it is not signed, not by our tracker, too old, or we have no secret to tell.
+        """
         ...
 
 

@@ -40,6 +40,30 @@ class Failed(StrEnum):
     BREAKER_OPEN = "breaker_open"
 
 
+class Webhook(StrEnum):
+    """What became of a webhook: the label ``outcome`` of ``tocsin_webhooks_total``."""
+
+    HEARD = "heard"
+    """Verified and new; a ticket of ours is looked at because of it."""
+    REPEATED = "repeated"
+    """Verified, and heard before."""
+    UNCONCERNED = "unconcerned"
+    """Verified, and about no ticket of ours."""
+    MALFORMED = "malformed"
+    """Verified, and nothing that we can read."""
+    NOT_CONFIGURED = "not_configured"
+    """The sink has no secret to verify it with, or there is no such sink."""
+    UNSIGNED = "unsigned"
+    BAD_SIGNATURE = "bad_signature"
+    STALE = "stale"
+    """Sent too long ago, or dated in the future."""
+    OVERSIZED = "oversized"
+    SLOW = "slow"
+    """Its body did not come in time."""
+    NOT_STORED = "not_stored"
+    """The store refused: the tracker was told to send it again."""
+
+
 class Muted(StrEnum):
     """Why an incident's ticket waits."""
 
@@ -92,3 +116,5 @@ class Reason(StrEnum):
     """A retransmission: folded by its upstream identity."""
     DROPPED = "dropped"
     """A rule said ``drop``."""
+    DUPLICATE_TICKET = "duplicate_ticket"
+    """A second ticket of the incident was found, and closed."""
