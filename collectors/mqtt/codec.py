@@ -11,7 +11,7 @@ it. Nothing but `PayloadError` is ever raised.
 import datetime as dt
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -120,10 +120,11 @@ def _condition(members: Mapping[str, Any], topic: TopicKind, limits: Limits) -> 
         strange = isinstance(status, str) and word.casefold() not in words.KNOWN and not _is_number(word)
         if faulty or (strange and word and not _begins(word, words.FINE)):
             fault = word
-    for key in (*_FAULT_KEYS, *_FAULT_LIST_KEYS):
-        told = _fault(members.get(key), key, limits)
-        if told:
-            return kind, told
+    for key in _FAULT_KEYS + _FAULT_LIST_KEYS:
+        if key in members:
+            told = _fault(members[key], key, limits)
+            if told:
+                return kind, told
     return kind, fault
 
 
@@ -166,7 +167,7 @@ def _fault(told: Any, key: str, limits: Limits) -> str:
         return "" if text.casefold() in words.NO_FAULT else text
     if isinstance(told, Mapping):
         return key if told else ""
-    if isinstance(told, Sequence) and not isinstance(told, bytes) and told:
+    if isinstance(told, list | tuple) and told:
         all_told = (line(one, limits.key_chars) for one in told[: limits.labels] if isinstance(one, str | int | float))
         return ", ".join(all_told)[: limits.value_chars] or key
     return ""

@@ -10,6 +10,9 @@ _NOT_OURS_TO_BELIEVE = frozenset({"site", "station", "source"})
 """Identity comes from the topic, which the broker's ACL protects."""
 
 
+_PLAIN = (str, int, float)  # asked for first: asking whether something is a mapping takes long
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bounds of what one payload may become."""
@@ -29,7 +32,7 @@ def flat(members: Mapping[str, Any], limits: Limits) -> Iterator[tuple[str, str]
     waiting: list[tuple[str, Any, int]] = own[::-1]
     while waiting and left:
         path, value, depth = waiting.pop()
-        if not isinstance(value, Mapping | list | tuple):
+        if isinstance(value, _PLAIN) or not isinstance(value, Mapping | list | tuple):
             left -= 1
             yield path, line(value, limits.value_chars)
         elif depth < limits.depth:
@@ -64,4 +67,4 @@ def line(value: Any, chars: int) -> str:
             text = type(value).__name__
     if not text.isprintable():  # control and bidirectional characters, lone surrogates
         text = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(text.split())[:chars]
+    return (" ".join(text.split()) if " " in text else text)[:chars]
