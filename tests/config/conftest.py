@@ -26,6 +26,10 @@ class BellConfig(PluginConfig):
     """Where to listen."""
     community: Secret | None = None
     """Who may ring."""
+    more: tuple[dict[str, Secret], ...] = ()
+    """Secrets within lists and tables."""
+    password_rounds: int = 1
+    """A number that a hasty person fills with a password."""
     limits: Limits = Limits()
     """Limits."""
     names: tuple[str, ...] = ()

@@ -115,8 +115,12 @@ def test_included_files_come_after_the_own_rules_and_bring_inventory(loading):
 def test_secrets_are_collected_for_redaction_wherever_they_stand(loading, tmp_path):
     (tmp_path / "t").write_text("hunter2\n")
     (tmp_path / "c").write_text("public1\n")
-    config = loading.load(f"[http]\ntoken = 'file:{tmp_path}/t'\n[collectors.bell]\ncommunity = 'file:{tmp_path}/c'\n")
-    assert config.secrets() == {"hunter2", "public1"}
+    (tmp_path / "m").write_text("deeper\n")
+    config = loading.load(
+        f"[http]\ntoken = 'file:{tmp_path}/t'\n[collectors.bell]\ncommunity = 'file:{tmp_path}/c'\n"
+        f"more = [{{a = 'file:{tmp_path}/m'}}]\n"
+    )
+    assert config.secrets() == {"hunter2", "public1", "deeper"}
     assert "hunter2" not in repr(config)
 
 

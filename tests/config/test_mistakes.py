@@ -96,9 +96,12 @@ def test_each_mistake_names_its_cure(loading, text, sentence):
 
 
 def test_a_secret_written_as_a_value_is_not_repeated(loading):
-    said = loading.mistakes("[collectors.bell]\ncommunity = 'hunter2'\nnames = 'hunter2'\ntoken_of_mine = 'hunter2'\n")
-    assert len(said) == 3
-    assert "hunter2" not in said[0] + said[2]
+    said = loading.mistakes(
+        "[collectors.bell]\ncommunity = 'hunter2'\nnames = 'hunter2'\ntoken_of_mine = 'hunter2'\npassword_rounds = 'hunter2'\n"
+    )
+    assert len(said) == 4
+    assert "hunter2" not in said[0] + said[2] + said[3]
+    assert said[3].endswith("password_rounds: must be a whole number")
     assert "a secret is given by reference, never by value: write env:NAME" in said[0]
 
 
