@@ -11,5 +11,5 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = f"Tocsin {release}"
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "states-table.md", "people-table.md"]  # the tables are included by other pages
 nitpicky = True
