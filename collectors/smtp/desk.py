@@ -19,6 +19,8 @@ from gateway.plugin import Host, Intake, Overloaded
 log = structlog.get_logger()
 
 UNREADABLE = Counter("tocsin_mails_unreadable", "Mails that were kept whole instead of being read.", ["reason"])
+for _reason in Unreadable:  # so that each is there to be watched before it happens
+    UNREADABLE.labels(reason=_reason.value)
 
 _KEPT = "250 2.0.0 OK: kept"
 _NOT_KEPT = "451 4.3.0 Not stored yet, try again later"

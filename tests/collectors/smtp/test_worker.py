@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from collectors.smtp.limits import Limits, MailError, Unreadable
 from collectors.smtp.mail import parse
@@ -110,12 +111,14 @@ async def test_a_worker_sees_no_secret_and_stays_small(monkeypatch) -> None:
 async def test_what_would_take_for_ever_is_ended_by_the_deadline(serve) -> None:
     """The whole way: the mail is answered 250, and kept as it came."""
     hostile = b"From: a@example.org\r\nSubject: deep\r\nContent-Type: text/html\r\n\r\n" + b"<div>" * 19_999
+    counted = REGISTRY.get_sample_value("tocsin_mails_unreadable_total", {"reason": "deadline"})
     async with serve(mail={"read_s": 0.05}) as station:
         client = await station.client()
         await client.begin()
         begun = time.monotonic()
         assert (await client.data(hostile)).startswith("250")
         assert time.monotonic() - begun < 5
+    assert REGISTRY.get_sample_value("tocsin_mails_unreadable_total", {"reason": "deadline"}) == counted + 1
     [event] = station.intake.events
     assert (event.condition, event.labels["unreadable"]) == ("mail_unreadable", "deadline")
     assert event.attachments[0].content == hostile + b"\r\n"
