@@ -8,8 +8,7 @@ what they delivered is committed, then calls under way may end.
 import asyncio
 import contextlib
 import secrets
-import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from gateway import metrics, systemd
+from gateway import metrics
 from gateway.background import background
 from gateway.clock import SystemClock
 from gateway.compose import judge_of, limits_of, policy_of, terms_of
@@ -39,8 +38,6 @@ log = structlog.get_logger()
 
 FIRST_RESTART_S = 1.0
 LONGEST_RESTART_S = 60.0
-CONNECT_S = 5.0
-"""How long a start waits for brokers before it says that it is ready; a broker that is away holds nothing up."""
 
 
 class StartError(Exception):
@@ -325,64 +322,3 @@ def _collectors_differ(old: Config, new: Config) -> bool:
 
 def _count_dropped(collector: str, reason: Dropped) -> None:
     metrics.INPUTS_DROPPED.labels(collector, reason).inc()
-
-
-async def serve(
-    config: Config,
-    *,
-    state_dir: Path,
-    ready: Callable[[], None] = lambda: None,
-    load_again: Callable[[], Config] | None = None,
-) -> int:
-    """Run the daemon until SIGTERM or SIGINT; the exit code.
-
-    Args:
-        config: what to run.
-        state_dir: folder of the store.
-        ready: called when everything listens.
-        load_again: reads the configuration on SIGHUP; raises `ConfigError` for a bad one, which changes nothing.
-    """
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        async with running(config, state_dir=state_dir, sockets=systemd.listen_fds()) as app:
-            if load_again is not None:
-                loop.add_signal_handler(signal.SIGHUP, lambda: _reload(app, load_again))
-            log.info("daemon.started", version=version("tocsin"), node=config.daemon.node_name)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CONNECT_S):
-                    await app.hears()
-            ready()
-            systemd.notify("READY=1")
-            async with background(_feed_watchdog(app)):
-                await stop.wait()
-            systemd.notify("STOPPING=1")
-            log.info("daemon.stopping")
-    except StartError as error:
-        log.error("daemon.not_started", why=str(error))
-        return 1
-    log.info("daemon.stopped")
-    return 0
-
-
-def _reload(app: App, load_again: Callable[[], Config]) -> None:
-    from gateway.config import ConfigError  # noqa: PLC0415 - only a reload needs it
-
-    systemd.notify("RELOADING=1")
-    try:
-        app.reload(load_again())
-    except ConfigError as error:
-        for mistake in error.mistakes:
-            log.error("configuration.refused", mistake=str(mistake))
-    finally:
-        systemd.notify("READY=1")
-
-
-async def _feed_watchdog(app: App) -> None:
-    """Tell systemd that we live, as long as loop and writer really make progress."""
-    interval_s = systemd.watchdog_interval_s()
-    while interval_s is not None:
-        await app.store.run(lambda tx: tx.next_due_ms())
-        systemd.notify("WATCHDOG=1")
-        await asyncio.sleep(interval_s)

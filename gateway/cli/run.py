@@ -24,7 +24,7 @@ def run(path: Path | None, state_dir: Path) -> None:
     config = configuration(path)
     folder = prepared(state_dir)
     set_up_logs(config)
-    from gateway.app import serve  # noqa: PLC0415 - the other commands need not load the whole daemon
+    from gateway.serve import serve  # noqa: PLC0415 - the other commands need not load the whole daemon
 
     def ready() -> None:
         if config.path == quick_start_file():
