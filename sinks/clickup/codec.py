@@ -33,6 +33,7 @@ FIELD_LIMIT = 1000
 """Longest value that we write into a custom field."""
 FILE_NAME_LIMIT = 120
 _MARK = re.compile(r"\[(" + re.escape(MARK_PREFIX) + r"[^\[\]]+)\]")
+_OUR_NAME = re.compile(r"\[P[1-4]\] .*\[" + re.escape(MARK_PREFIX) + r"[^\[\]]+\]")
 _UNSAFE = re.compile(r'[\\/"<>%]')
 _CUT = "\n… (cut: the whole text is in Tocsin)"
 
@@ -178,6 +179,14 @@ def belongs(seen: Task, key: str, config: ClickupConfig) -> bool:
         return seen.fields[field] == key
     marks = _MARK.findall(seen.name)
     return bool(marks) and marks[-1] == one_line(MARK_PREFIX + key)
+
+
+def made_by_us(seen: Task, key: str, config: ClickupConfig) -> bool:
+    """Whether the task is surely one that we made for ``key``, and none that a person copied or named after ours.
+
+    Its name is ours from the first character to the last: a mail's subject may quote a mark, a copy is called one.
+    """
+    return belongs(seen, key, config) and _OUR_NAME.fullmatch(seen.name) is not None
 
 
 def carries(text: str, mark: str) -> bool:

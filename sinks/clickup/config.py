@@ -9,6 +9,7 @@ from gateway.core.impact import Impact
 from gateway.core.ticket import TicketState
 from gateway.plugin import PluginConfig, Secret
 from sinks._address import base_url as address
+from sinks._webhook import is_long_enough
 
 NumericId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]{1,20}$")]
 FieldId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9a-fA-F-]{36}$")]
@@ -110,6 +111,8 @@ class ClickupConfig(PluginConfig):
     """Pages of 25 comments, newest first, that are searched for a comment of ours."""
     max_attachment_bytes: Annotated[int, Field(ge=0, le=1_000_000_000)] = 50_000_000
     """Attachments larger than this are not uploaded."""
+    webhook_secret: Annotated[Secret | None, AfterValidator(is_long_enough)] = None
+    """The secret that ClickUp told when the webhook was made, by reference; without it no webhooks are taken."""
     read_timeout_s: Annotated[float, Field(ge=5, le=300)] = 60.0
     """Patience for one answer: too little turns slow answers into unknown outcomes."""
 

@@ -1,7 +1,7 @@
 """Tickets in ClickUp: which calls a wish takes, and how each ended. A hundred calls a minute must do for everything."""
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,9 +9,9 @@ import structlog
 
 from gateway.core.event import Attachment
 from gateway.core.ticket import Comment, Observation, TicketDraft, TicketField, TicketRef, TicketState
-from gateway.plugin import Finding, Host, Reject, Retry
+from gateway.plugin import Finding, Hint, Host, Reject, Retry, WebhookRequest
 from sinks._http import Answer, Caller, Limits, path
-from sinks.clickup import codec
+from sinks.clickup import codec, webhook
 from sinks.clickup import task as answers
 from sinks.clickup.config import ClickupConfig
 from sinks.clickup.manners import FieldRefused, Manners, OutOfReach, StatusRefused
@@ -26,7 +26,7 @@ _STATUSES_FRESH_S = 600.0
 
 
 class ClickupSink:
-    """Implements `gateway.plugin.Sink`, `FindsComments`, `Links`, `Attaches` and `Checks`."""
+    """Implements `gateway.plugin.Sink` with comments and duplicates found, links, files, webhooks and a set-up check."""
 
     def __init__(self, config: ClickupConfig, host: Host, caller: Caller, manners: Manners) -> None:
         self._config, self._host, self._caller, self._manners = config, host, caller, manners
@@ -40,19 +40,34 @@ class ClickupSink:
 
     async def find(self, key: str, *, since_ms: int) -> TicketRef | None:
         """Read all tasks that the list got since then, closed ones too, and match on our side: there is no search."""
+        found, whole = await self._made_since(since_ms, lambda task: codec.belongs(task, key, self._config))
+        if not found and not whole:
+            raise self._cut_short()
+        return codec.ref(found[0]) if found else None
+
+    async def find_all(self, key: str, *, since_ms: int) -> list[TicketRef]:
+        """Every task that we made for ``key`` since then, the oldest first."""
+        found, whole = await self._made_since(since_ms, lambda task: codec.made_by_us(task, key, self._config))
+        if not whole:
+            raise self._cut_short()
+        return [codec.ref(task) for task in found]
+
+    async def _made_since(self, since_ms: int, ours: Callable[[answers.Task], bool]) -> tuple[list[answers.Task], bool]:
+        """Our tasks among those made since then, the oldest first, and whether all were looked at."""
         if not self._manners.heard:  # just started: learn their clock before a search is bounded by ours
             await self._prove_token()
         after_ms = max(0, self._manners.theirs_ms(since_ms) - codec.SEARCH_SLACK_MS)
         found: list[answers.Task] = []
+        last = False
         for page in range(self._config.find_pages):
             tasks, last = await self._page(page, date_created_gt=after_ms)
-            found += [task for task in tasks if codec.belongs(task, key, self._config)]
+            found += filter(ours, tasks)
             if last:
-                oldest = min(found, key=lambda task: (task.created_ms, task.id), default=None)
-                return codec.ref(oldest) if oldest else None
-        if found:
-            return codec.ref(min(found, key=lambda task: (task.created_ms, task.id)))
-        raise Retry(
+                break
+        return sorted(found, key=lambda task: (task.created_ms, task.id)), last
+
+    def _cut_short(self) -> Retry:
+        return Retry(
             f"The list got more than {self._config.find_pages * answers.PAGE} tasks since then: raise find_pages "
             "to search them all."
         )
@@ -121,6 +136,10 @@ class ClickupSink:
     def _observed(self, asked: TicketRef, seen: answers.Task | None) -> Observation:
         return codec.observation(seen, asked, self._config) if seen else Observation(ref=asked, exists=False)
 
+    def hints(self, request: WebhookRequest) -> list[Hint]:
+        """See `sinks.clickup.webhook`."""
+        return webhook.hints(request, self._config)
+
     async def link(self, ref: TicketRef, other: TicketRef) -> None:
         """Link two tasks; if that is refused, look whether they are linked already."""
         if ref.id == other.id:
@@ -131,6 +150,10 @@ class ClickupSink:
         except Reject:
             if other.id not in (await self._there(ref)).linked:
                 raise
+
+    async def mark_duplicate(self, ref: TicketRef, *, of: TicketRef) -> None:
+        """Link the two: ClickUp's links have no types, and a merge would take the younger one out of people's hands."""
+        await self.link(ref, of)
 
     # --- comments and files ---
 

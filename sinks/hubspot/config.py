@@ -11,6 +11,7 @@ from gateway.core.impact import Impact
 from gateway.core.ticket import TicketState
 from gateway.plugin import PluginConfig, Secret
 from sinks._address import base_url as address
+from sinks._webhook import is_long_enough
 
 InternalId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """An id as HubSpot's settings show it under ``</>``; a label with spaces is refused here."""
@@ -92,6 +93,11 @@ class HubspotConfig(PluginConfig):
     """Patience for one answer: too little turns slow answers into unknown outcomes."""
     max_attachment_bytes: Annotated[int, Field(ge=0, le=100_000_000)] = 20_000_000
     """Attachments larger than this are not uploaded; a note says so."""
+    webhook_secret: Annotated[Secret | None, AfterValidator(is_long_enough)] = None
+    """The app's client secret, by reference, with which HubSpot signs webhooks; without it none are taken."""
+    webhook_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s?#]{1,1000})?$")] = ""
+    """The target URL exactly as the app's webhook settings have it, without ``?``: HubSpot signs it with each webhook
+    (``https://tocsin.example.com/webhooks/hubspot``)."""
 
     @field_validator("token")
     @classmethod
@@ -120,6 +126,8 @@ class HubspotConfig(PluginConfig):
     def _consistent(self) -> "HubspotConfig":
         if self.stages.open in self.wont_fix_stages:
             raise ValueError("the open stage cannot also be in wont_fix_stages")
+        if self.webhook_secret is not None and not self.webhook_url:
+            raise ValueError("webhook_secret needs webhook_url: HubSpot signs the address that it calls")
         return self
 
     @property

@@ -10,10 +10,10 @@ import structlog
 from gateway.core.event import Attachment
 from gateway.core.reason import Failed
 from gateway.core.ticket import Comment, Observation, TicketDraft, TicketRef, TicketState
-from gateway.plugin import Finding, Host, Reject, Retry, SinkError, Unauthorized
+from gateway.plugin import Finding, Hint, Host, Reject, Retry, SinkError, Unauthorized, WebhookRequest
 from sinks._http import Caller, Limits, Refused, path
 from sinks._text import media_type
-from sinks.hubspot import codec, errors
+from sinks.hubspot import codec, errors, webhook
 from sinks.hubspot.config import HubspotConfig
 from sinks.hubspot.setup import SetUp, find_owner
 
@@ -29,7 +29,7 @@ class _Conflict(Reject):
 
 
 class HubspotSink:
-    """Implements `gateway.plugin.Sink`, `FindsComments`, `Links`, `Attaches` and `Checks`."""
+    """Implements `gateway.plugin.Sink`, `FindsComments`, `Links`, `Attaches`, `ReceivesWebhooks` and `Checks`."""
 
     def __init__(self, config: HubspotConfig, host: Host, caller: Caller) -> None:
         self._config, self._host, self._caller = config, host, caller
@@ -95,6 +95,10 @@ class HubspotSink:
         if found is None:
             return Observation(ref=asked, exists=False)
         return codec.observation(found, await self._state(found), self._config, asked=asked.id)
+
+    def hints(self, request: WebhookRequest) -> list[Hint]:
+        """See `sinks.hubspot.webhook`."""
+        return webhook.hints(request, self._config)
 
     async def link(self, ref: TicketRef, other: TicketRef) -> None:
         """Associate two tickets; HubSpot takes the same association twice."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.core.impact import Impact
-from gateway.core.ticket import Observation, TicketDraft, TicketField, TicketRef
+from gateway.core.ticket import MARK_PREFIX, Observation, TicketDraft, TicketField, TicketRef
 from sinks._text import cut, one_line, plain, size
 from sinks.jira.config import JiraConfig
 from sinks.jira.workflow import state_of
@@ -25,6 +25,7 @@ __all__ = [
     "holds_mark",
     "key_number",
     "label",
+    "made_by_us",
     "observation",
     "proof",
     "ref_of",
@@ -39,6 +40,7 @@ SEEN = ("summary", "status", "resolution", "priority", "labels", "assignee")
 OPTIONAL = frozenset({"description", "priority", "labels", "assignee", "components"})
 """Fields without which a ticket is still a ticket: left out where the screen refuses them."""
 SUMMARY_LIMIT = 255
+_OUR_SUMMARY = re.compile(rf"\[P[1-4]\] .*\[(?P<mark>{re.escape(MARK_PREFIX)}[^\[\]\s]+)\]\Z")
 _PROPERTY_TEXT_LIMIT = 1_000
 
 
@@ -129,6 +131,20 @@ def belongs(issue: Mapping[str, Any], key: str, mark: str, config: JiraConfig) -
         holds_mark(str(fields["summary"]), mark)
         or label(key, config) in (fields.get("labels") or ())
         or (properties.get(PROPERTY) or {}).get("id") == key
+    )
+
+
+def made_by_us(issue: Mapping[str, Any], key: str, mark: str) -> bool:
+    """Whether an issue is surely one that we made for ``key``, and none that a person copied or named after ours.
+
+    Its summary is ours from the first character to the last: a mail's subject may quote a mark, a copy is called one.
+    """
+    proven = (issue.get("properties") or {}).get(PROPERTY)
+    written = _OUR_SUMMARY.match(str(issue["fields"]["summary"]))
+    return (
+        written is not None
+        and written["mark"] == one_line(mark)
+        and (not isinstance(proven, Mapping) or proven.get("id") == key)
     )
 
 

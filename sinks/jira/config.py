@@ -2,14 +2,15 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 
 from gateway.core.impact import Impact
 from gateway.plugin import PluginConfig, Secret
 from sinks._http import base_url
+from sinks._webhook import is_long_enough
 
 GATEWAY = "api.atlassian.com"
 """Where scoped tokens and service accounts must call; people's links lead to the site instead."""
@@ -89,6 +90,8 @@ class JiraConfig(PluginConfig):
     """What stands before the incident's id in the label by which a ticket is found again."""
     link_type: str = "Relates"
     """Name of the link type between related tickets."""
+    duplicate_link_type: str = "Duplicate"
+    """Name of the link type from a second ticket, made by mistake and closed, to the one that is kept."""
     fields: dict[str, JsonValue] = Field(default={})
     """Further fields that your project demands at creation, as Jira's API takes them
     (``{customfield_10050 = {value = "NOC"}}``)."""
@@ -111,6 +114,8 @@ class JiraConfig(PluginConfig):
     """How long to wait for an answer; generous, since an impatient client makes unknown outcomes."""
     ca_file: Path | None = None
     """PEM file with your company's certificate authority, for a Data Center with its own."""
+    webhook_secret: Annotated[Secret | None, AfterValidator(is_long_enough)] = None
+    """Secret of the admin webhook (System > WebHooks), by reference; without it no webhooks are taken."""
 
     @property
     def browse_url(self) -> str:

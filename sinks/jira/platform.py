@@ -219,10 +219,10 @@ class Platform(ABC):
 
     # --- links and files ---
 
-    async def link(self, issue_id: str, other_id: str) -> None:
-        """Link two issues; Jira takes a link that exists for made."""
+    async def link(self, issue_id: str, other_id: str, *, kind: str) -> None:
+        """Link two issues ("the first duplicates the second"); Jira takes a link that exists for made."""
         body = {
-            "type": {"name": self.config.link_type},
+            "type": {"name": kind},
             "inwardIssue": {"id": issue_id},
             "outwardIssue": {"id": other_id},
         }

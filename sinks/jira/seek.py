@@ -9,13 +9,14 @@ import math
 
 from gateway.core.ticket import MARK_PREFIX
 from gateway.plugin import Clock, Keep, Retry
-from sinks.jira.codec import belongs, finding_jql, key_number
+from sinks.jira.codec import belongs, finding_jql, key_number, made_by_us
 from sinks.jira.config import JiraConfig
 from sinks.jira.platform import Issue, Platform
 
 __all__ = ["Seeker"]
 
 _HITS = 5
+_ALL_HITS = 50
 _MARGIN_MIN = 2
 """Clocks of us and Jira may differ, and JQL counts in minutes."""
 _LONG_AGO_MIN = 5_256_000
@@ -56,6 +57,23 @@ class Seeker:
         hits = await self._platform.search(finding_jql(key, mark, self._config), limit=_HITS)
         found = self._own(hits, key)
         return found if found is not None else await self._walk(key, since_ms)
+
+    async def find_all(self, key: str) -> list[Issue]:
+        """Every issue that we made for ``key``, the oldest first; the index knows them by the time that this is asked.
+
+        Raises:
+            SinkError: the search failed, or found more than it could show.
+        """
+        mark = MARK_PREFIX + key
+        hits = await self._platform.search(finding_jql(key, mark, self._config), limit=_ALL_HITS)
+        if len(hits) == _ALL_HITS:
+            raise Retry(f"Jira's search finds {_ALL_HITS} issues or more for {mark}: what we see is not all.")
+        try:
+            return sorted((one for one in hits if made_by_us(one, key, mark)), key=lambda issue: int(issue["id"]))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise Retry(
+                f"Jira's search shows issues in a form that we cannot read ({type(error).__name__})."
+            ) from error
 
     def _own(self, issues: list[Issue], key: str) -> Issue | None:
         """The oldest of our issues: a younger one is a duplicate.

@@ -9,7 +9,7 @@ import structlog
 
 from gateway.core.event import Attachment
 from gateway.core.ticket import Comment, Observation, TicketDraft, TicketField, TicketRef, TicketState
-from gateway.plugin import Finding, Host, Reject, Retry, SinkError, Unauthorized, UnknownOutcome
+from gateway.plugin import Finding, Hint, Host, Reject, Retry, SinkError, Unauthorized, UnknownOutcome, WebhookRequest
 from sinks.jira.codec import OPTIONAL, PROPERTY, SEEN, changes, holds_mark, observation, proof, ref_of, wanted
 from sinks.jira.config import JiraConfig
 from sinks.jira.errors import FieldsRefused, Forbidden
@@ -17,6 +17,7 @@ from sinks.jira.platform import Edit, Issue, Platform
 from sinks.jira.screens import Screens
 from sinks.jira.seek import Seeker
 from sinks.jira.setup import check
+from sinks.jira.webhook import hints
 from sinks.jira.workflow import Step, choose, settled
 
 __all__ = ["JiraSink"]
@@ -32,7 +33,7 @@ _LINKED = 10_000
 
 
 class JiraSink:
-    """Implements `gateway.plugin.Sink` with comments found, links, attachments and a set-up check."""
+    """Implements `gateway.plugin.Sink` with comments and duplicates found, links, files, webhooks and a set-up check."""
 
     def __init__(self, platform: Platform, config: JiraConfig, host: Host) -> None:
         self._platform, self._config = platform, config
@@ -48,6 +49,11 @@ class JiraSink:
         with _essential():
             issue = await self._seeker.find(key, since_ms=since_ms)
         return None if issue is None else ref_of(issue, self._config)
+
+    async def find_all(self, key: str, *, since_ms: int) -> list[TicketRef]:  # noqa: ARG002 - the label needs no help
+        """Every ticket that we made for ``key``, by label or mark, the oldest first."""
+        with _essential():
+            return [ref_of(issue, self._config) for issue in await self._seeker.find_all(key)]
 
     async def open(self, draft: TicketDraft) -> TicketRef:
         """Create the ticket; Jira has no unique key, so the host must look after an unknown outcome."""
@@ -193,7 +199,15 @@ class JiraSink:
 
     async def link(self, ref: TicketRef, other: TicketRef) -> None:
         """Relate two tickets; Jira folds a link that exists."""
-        await self._platform.link(ref.id, other.id)
+        await self._platform.link(ref.id, other.id, kind=self._config.link_type)
+
+    async def mark_duplicate(self, ref: TicketRef, *, of: TicketRef) -> None:
+        """Link as a duplicate; a Jira without that link type relates them."""
+        try:
+            await self._platform.link(ref.id, of.id, kind=self._config.duplicate_link_type)
+        except Reject as error:
+            self._log.warning("ticket.link_refused", ticket=ref.name, why=str(error))
+            await self.link(ref, of)
 
     async def attach(self, ref: TicketRef, attachment: Attachment, *, mark: str) -> None:
         """Upload the file unless one whose name begins with the mark is there."""
@@ -203,6 +217,10 @@ class JiraSink:
             await self._platform.attach(ref.id, attachment, f"{mark}-{attachment.name}"[:_NAME_LIMIT])
 
     # --- observe ---
+
+    def hints(self, request: WebhookRequest) -> list[Hint]:
+        """See `sinks.jira.webhook`."""
+        return hints(request, self._config)
 
     async def observe(self, refs: Sequence[TicketRef]) -> list[Observation]:
         """What the tickets look like; each that a bulk read leaves out is asked for by itself before it counts as gone."""
