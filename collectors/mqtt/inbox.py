@@ -37,6 +37,7 @@ class Inbox:
         self._routes = [(Template(topic.template), topic) for topic in config.topics]
         self._unacknowledged: deque[tuple[int, Waiting | None]] = deque()
         self._waiting_qos0 = 0
+        self._failed = False
         self.changed = asyncio.Event()
         """Set when `settle` may have something to do."""
 
@@ -51,7 +52,9 @@ class Inbox:
         except Overloaded as error:
             waiting = _failed(error)
         except Exception:
-            log.exception("message.failed", collector=self._collector)
+            if not self._failed:
+                log.exception("message.failed", collector=self._collector)
+            self._failed = True  # the rest are counted
             waiting = self._unreadable(message, Dropped.MALFORMED, source="", detail="unexpected error")
         if message.qos == 0:
             self._watch_qos0(waiting)

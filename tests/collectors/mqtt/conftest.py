@@ -115,7 +115,7 @@ def listening(tmp_path: Path):
         )
         host = Host(name="mqtt", clock=SystemClock(), keep=MemoryKeep(), state_dir=tmp_path)
         async with build(config, host) as collector, asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(collector.run(intake))
+            running = tasks.create_task(collector.run(intake), name="collector")
             try:
                 if connected:
                     await until(lambda: intake.link_up)
