@@ -317,8 +317,8 @@ class ImpatientIntake(RecordingIntake):
 
     def beat(self, beat):
         loop = asyncio.get_running_loop()
-        (running,) = (task for task in asyncio.all_tasks() if task.get_coro().__qualname__ == "MqttCollector.run")
-        later = running.cancel
+        (self.running,) = (task for task in asyncio.all_tasks() if task.get_name() == "collector")
+        later = self.running.cancel
         for _ in range(self._turns):
             later = functools.partial(loop.call_soon, later)
         later()
@@ -340,9 +340,8 @@ async def test_being_cancelled_together_with_an_answer_is_not_forgotten(listenin
         settings = {"connected": False, "protocol": "3.1.1", "intake": ImpatientIntake(turns), "status_topic": ""}
         async with listening(peer.url, **settings) as intake:
             await eventually(lambda: intake.beats)
-            (running,) = (task for task in asyncio.all_tasks() if task.get_name() == "collector")
-            await asyncio.wait([running], timeout=3)
-            assert running.cancelled()
+            await asyncio.wait([intake.running], timeout=3)
+            assert intake.running.cancelled()
 
 
 async def test_a_full_default_thread_pool_does_not_keep_us_from_connecting(mosquitto, listening) -> None:
