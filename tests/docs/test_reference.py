@@ -1,0 +1,86 @@
+"""What the reference names is what there is: metrics, log events, API, states, reasons; both ways."""
+
+import importlib
+import pkgutil
+import re
+
+import pytest
+from prometheus_client import REGISTRY
+from prometheus_client.metrics import MetricWrapperBase
+
+from gateway.core.reason import Dropped, Failed
+from gateway.web.openapi import document
+
+NAME = re.compile(r"^[a-z_]+\.[a-z_]+$")
+KINDS = {"counter", "gauge", "histogram"}
+LOG_CALL = re.compile(r"\b_?log\.(?:debug|info|warning|error|exception|critical)\(\s*(?P<what>[^,)]*)")
+LOGGED = re.compile(r'"([a-z_]+\.[a-z_]+)"')
+INDIRECT = re.compile(r"^\s*(?:say|\(self\._log\.warning if .*\))\((?P<what>.*)", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def live():
+    """Kind and labels of every metric of ours, once every module is imported."""
+    for package in ("gateway", "collectors", "sinks"):
+        for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            if ".testing" not in module.name:
+                importlib.import_module(module.name)
+    metrics = {one for one in REGISTRY._collector_to_names if isinstance(one, MetricWrapperBase)}
+    ours = [one for one in metrics if one._name.startswith("tocsin_")]
+    return {
+        one._name + ("_total" if one._type == "counter" else ""): (one._type, frozenset(one._labelnames))
+        for one in ours
+    }
+
+
+def test_every_metric_is_documented_with_its_kind_and_labels_and_no_other(live, pages, rows):
+    told = {}
+    for cells in rows(pages["docs/reference/metrics.md"]):
+        if len(cells) == 4 and cells[1] in KINDS:
+            told[cells[0].strip("`")] = (cells[1], frozenset(re.findall(r"`(\w+)`", cells[2])))
+    assert told == live
+
+
+@pytest.mark.parametrize("closed", [Dropped, Failed])
+def test_every_reason_of_a_metric_is_explained(closed, pages, rows):
+    told = {cells[0].strip("`") for cells in rows(pages["docs/reference/metrics.md"]) if len(cells) == 2}
+    assert {word.value for word in closed} <= told
+    assert told - {"reason"} == {word.value for word in (*Dropped, *Failed)}
+
+
+def test_every_log_event_is_documented_and_no_other(sources, pages, rows):
+    logged = set()
+    for file, text in sources.items():
+        calls = [found["what"] for pattern in (LOG_CALL, INDIRECT) for found in pattern.finditer(text)]
+        names = {name for call in calls for name in LOGGED.findall(call)}
+        odd = [call for call in calls if not LOGGED.search(call)]
+        assert not odd, f"{file} logs something that is no noun.verb_past: {odd}"
+        logged |= names
+    told = {cells[0].strip("`") for cells in rows(pages["docs/reference/log-events.md"]) if len(cells) == 3}
+    assert {name for name in told if NAME.match(name)} == logged
+
+
+def test_every_path_of_the_api_is_named_with_its_method(pages):
+    page = pages["docs/reference/http-api.md"]
+    told = set(re.findall(r"`(GET|POST) (/api/v1/[^`?]*)`", page))
+    live = {(method.upper(), path) for path, methods in document()["paths"].items() for method in methods}
+    assert live <= told
+    assert told - live == {("GET", "/api/v1/openapi.json")}
+
+
+def test_every_route_of_the_site_is_named(sources, pages):
+    routes = re.findall(r'Route\("([^"]+)"', sources["gateway/web/site.py"])
+    assert routes
+    page = pages["docs/reference/http-api.md"]
+    assert [route for route in routes if f"{route.replace(':int', '')}`" not in page] == []
+
+
+def test_the_states_are_drawn_from_the_table(states):
+    stale = [path.name for path, text in states.files().items() if path.read_text("utf-8") != text]
+    assert stale == [], "run python docs/states.py"
+
+
+def test_every_state_is_reached_and_left(states):
+    edges = states.edges()
+    assert {end for _, end, _ in edges} == set(states.NODES) - {states.NONE}
+    assert {start for start, _, _ in edges} == set(states.NODES)
