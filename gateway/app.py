@@ -19,7 +19,7 @@ import structlog
 from gateway import metrics
 from gateway.background import background
 from gateway.clock import SystemClock
-from gateway.compose import judge_of, limits_of, policy_of, terms_of
+from gateway.compose import judge_of, limits_of, page_of, policy_of, public_url_of, terms_of
 from gateway.config import CollectorInstance, Config, SinkInstance
 from gateway.core.event import Event, EventKind
 from gateway.core.ids import IdMaker
@@ -103,7 +103,8 @@ class App:
             policy=policy_of(config.stations),
             terms=terms_of(config),
             most_stations=config.stations.stations_max,
-            dropped=_count_dropped,
+            discover_per_min=config.stations.discover_per_min,
+            count=_count_beat,
         )
 
     def wake_delivery(self) -> None:
@@ -130,6 +131,7 @@ class App:
             clock=self.clock,
             keep=StoreKeep(self.store, name),
             state_dir=self.state_dir,
+            public_url=public_url_of(self.config),
             sockets=self._sockets,
             transport=self._transports.get(name),
         )
@@ -170,7 +172,13 @@ class App:
 
     def _serve_sink(self, name: str, sink: Sink, instance: SinkInstance) -> list[Coroutine[Any, Any, None]]:
         delivery = SinkDelivery(
-            name, sink, instance.plugin, store=self.store, clock=self.clock, paused=self._tell_paused
+            name,
+            sink,
+            instance.plugin,
+            store=self.store,
+            clock=self.clock,
+            page=page_of(self.config),
+            paused=self._tell_paused,
         )
         observation = SinkObservation(
             name,
@@ -320,5 +328,8 @@ def _collectors_differ(old: Config, new: Config) -> bool:
     return old.collectors != new.collectors or old.http != new.http
 
 
-def _count_dropped(collector: str, reason: Dropped) -> None:
-    metrics.INPUTS_DROPPED.labels(collector, reason).inc()
+def _count_beat(collector: str, reason: Dropped | None) -> None:
+    if reason is None:
+        metrics.INPUTS_KEPT.labels(collector).inc()
+    else:
+        metrics.INPUTS_DROPPED.labels(collector, reason).inc()

@@ -30,6 +30,20 @@ def limits_of(config: Config) -> EngineLimits:
     return EngineLimits(lazy_s=engine.lazy_ms / 1000, batch_max=engine.batch_max, pending_max=engine.pending_max)
 
 
+def public_url_of(config: Config) -> str:
+    """Where people reach our pages, without a slash at the end; empty if there are none."""
+    http = config.http
+    return (http.public_url or (f"http://{http.listen}" if http.enabled else "")).rstrip("/")
+
+
+def page_of(config: Config) -> str:
+    """Link to an incident's page, ``{incident}`` being its id; empty if there is none."""
+    if config.tickets.page_url:
+        return config.tickets.page_url
+    public = public_url_of(config)
+    return f"{public}/incidents/{{incident}}" if public else ""
+
+
 def policy_of(stations: StationsConfig, own: StationConfig | None = None) -> Policy:
     """What stations owe; ``own`` is the entry of one that is known by name."""
     interval = own.interval if own else None

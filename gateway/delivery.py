@@ -82,10 +82,11 @@ class SinkDelivery:
         *,
         store: Store,
         clock: Clock,
+        page: str = "",
         chance: Callable[[], float] = random.random,
         paused: Callable[[str, str], None] = lambda _sink, _why: None,
     ) -> None:
-        """Deliver to ``sink``; ``paused(name, why)`` is told when its credentials are refused."""
+        """Deliver to ``sink``; ``page`` links to an incident (``{incident}``); ``paused(name, why)`` is told when its credentials are refused."""
         self.name = name
         self.sink = sink
         self.breaker = Breaker()
@@ -93,6 +94,7 @@ class SinkDelivery:
         self._plugin = plugin
         self._store = store
         self._clock = clock
+        self._page = page
         self._chance = chance
         self._tell_paused = paused
         self._budget = Budget(per_s=plugin.calls_per_s, burst=max(1.0, 2 * plugin.calls_per_s))
@@ -198,7 +200,7 @@ class SinkDelivery:
         return _Result(None)
 
     async def _sync(self, work: _Work) -> _Result:
-        wanted = draft(work.incident, work.ticket)
+        wanted = draft(work.incident, work.ticket, page=self._page)
         if work.ticket.ref is not None:
             await self.sink.update(work.ticket.ref, wanted)
             return _Result(None, self._written(work.ticket, work.ticket.ref, wanted))
@@ -253,7 +255,7 @@ class SinkDelivery:
                     lags_s=self._plugin.search_lag_s,
                 )
             )
-        found = self._opened(work, ref, draft(work.incident, ticket), "found")
+        found = self._opened(work, ref, draft(work.incident, ticket, page=self._page), "found")
         # How it looks is not known: the next attempt makes it look right.
         return replace(found, operation=again)
 

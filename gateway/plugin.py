@@ -201,6 +201,8 @@ class Host:
     keep: Keep
     state_dir: Path
     """Where a plugin that needs its own file puts it (only the local sink does)."""
+    public_url: str = ""
+    """Where people reach the daemon's own pages, without a slash at the end; empty if there are none."""
     sockets: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """File descriptors handed over by systemd, by ``FileDescriptorName``."""
     transport: Any = None

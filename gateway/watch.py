@@ -14,6 +14,7 @@ import structlog
 
 from gateway.core.event import Beat, Event
 from gateway.core.heartbeat import expect, expired, heard, resumed
+from gateway.core.pace import Budget
 from gateway.core.reason import Dropped
 from gateway.core.station import Policy, Signal, Station
 from gateway.core.wheel import Wheel
@@ -46,16 +47,29 @@ class Watch:
         policy: Policy,
         terms: Mapping[str, tuple[Policy, str]] | None = None,
         most_stations: int = 1_000_000,
-        dropped: Callable[[str, Dropped], None] = lambda _collector, _reason: None,
+        discover_per_min: int = 100,
+        count: Callable[[str, Dropped | None], None] = lambda _collector, _reason: None,
     ) -> None:
-        """Watch by ``policy``; ``terms`` holds listed stations by name, each with its own policy and site."""
+        """Watch by ``policy``; ``terms`` holds listed stations by name, each with its own policy and site.
+
+        Args:
+            store: where stations last.
+            engine: takes edges as events.
+            clock: the host's.
+            policy: what unlisted stations owe.
+            terms: listed stations by name.
+            most_stations: stations watched at once.
+            discover_per_min: unlisted stations taken up in a minute; 0: none.
+            count: told of each beat's collector, and why it was not kept (None: it was).
+        """
         self._store = store
         self._engine = engine
         self._clock = clock
         self._policy = policy
         self._terms = dict(terms or {})
         self._most_stations = most_stations
-        self._dropped = dropped
+        self._discovery = Budget(per_s=max(discover_per_min, 1) / 60, burst=discover_per_min)
+        self._count = count
         self._stations: dict[str, Station] = {}
         self._collectors: dict[str, str] = {}
         self._changed: set[str] = set()
@@ -76,9 +90,10 @@ class Watch:
     def heard(self, beat: Beat) -> asyncio.Future[Receipt] | None:
         """Take a beat; the future, if any, is done when what it changed for people is on disk."""
         before = self._stations.get(beat.station)
-        if before is None and len(self._stations) >= self._most_stations:
-            self._dropped(beat.collector, Dropped.OVERLOAD)
+        if before is None and not self._may_discover(beat.station):
+            self._count(beat.collector, Dropped.OVERLOAD)
             return None
+        self._count(beat.collector, None)
         observed_s = self._observed_now()
         after, signals = heard(before, beat, self._policy_of(beat.station), observed_s=observed_s)
         if before is None and after.beats == 0 and not signals:
@@ -121,6 +136,18 @@ class Watch:
                 raise
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _may_discover(self, name: str) -> bool:
+        """Whether a station never heard before is taken up now: a flood of topics must not fill the memory."""
+        if len(self._stations) >= self._most_stations:
+            return False
+        if name in self._terms:
+            return True
+        now_s = self._clock.monotonic_s()
+        if self._discovery.wait_s(now_s=now_s) > 0:
+            return False
+        self._discovery.spend(now_s=now_s)
+        return True
 
     def _policy_of(self, name: str) -> Policy:
         own = self._terms.get(name)

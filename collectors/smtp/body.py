@@ -8,10 +8,9 @@ from email.message import Message
 
 from collectors.smtp import charset, headers
 from collectors.smtp.limits import HeavyError, Limits
-from collectors.smtp.plain import clean
 from collectors.smtp.reply import split_reply
 from collectors.smtp.text import html_to_text, unflow
-from gateway.core.text import one_line
+from gateway.core.text import clean, one_line
 
 LONGEST_FILE_NAME = 120
 _LONGEST_NOTE = 300

@@ -15,8 +15,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import unquote_to_bytes
 
 from collectors.smtp.charset import decode
-from collectors.smtp.plain import clean
-from gateway.core.text import one_line
+from gateway.core.text import clean, one_line
 
 LONGEST_ADDRESS = 254
 LONGEST_NAME = 200

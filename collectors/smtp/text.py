@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from collectors.smtp.plain import clean
 from collectors.smtp.reply import split_reply
+from gateway.core.text import clean
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode

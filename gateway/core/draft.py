@@ -17,12 +17,14 @@ _STATES = {
 }
 
 
-def draft(incident: Incident, ticket: Ticket) -> TicketDraft:
-    """How ``incident``'s ticket in ``ticket.sink`` should look now."""
+def draft(incident: Incident, ticket: Ticket, *, page: str = "") -> TicketDraft:
+    """How ``incident``'s ticket in ``ticket.sink`` should look now; ``page`` links to the incident (``{incident}``)."""
     return TicketDraft(
         key=ticket.key,
         title=title(incident, ticket.key),
-        description=description(incident, deleted_once=ticket.generation > 1),
+        description=description(
+            incident, deleted_once=ticket.generation > 1, page=page.replace("{incident}", incident.id)
+        ),
         impact=incident.impact,
         state=_STATES[incident.state],
         fingerprint=incident.fingerprint,
@@ -56,7 +58,7 @@ def title(incident: Incident, key: str) -> str:
     return one_line(f"[{incident.impact.short}] {what}", LONGEST_TITLE - len(mark)) + mark
 
 
-def description(incident: Incident, *, deleted_once: bool = False) -> str:
+def description(incident: Incident, *, deleted_once: bool = False, page: str = "") -> str:
     """Plain text: the facts, one a line, then what the event said."""
     facts = [
         ("What", incident.condition),
@@ -69,6 +71,7 @@ def description(incident: Incident, *, deleted_once: bool = False) -> str:
         ("Requester", incident.requester),
         ("Runbook", incident.runbook),
         ("Rule", incident.rule),
+        ("Incident", page),
         ("Before", f"{MARK_PREFIX}{incident.previous}" if incident.previous else ""),
         ("Note", "an earlier ticket was deleted while the trouble lasted" if deleted_once else ""),
     ]

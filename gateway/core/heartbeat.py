@@ -55,7 +55,7 @@ def heard(station: Station | None, beat: Beat, policy: Policy, *, observed_s: fl
     ``beats == 0`` and no deadline: the caller need not keep it.
     """
     if station is None:
-        station = Station(station=beat.station, site=beat.site)
+        station = Station(station=beat.station, site=beat.site, collector=beat.collector)
     if beat.retained:
         return _remembered(station, beat, policy, observed_s=observed_s), ()
     signals: tuple[Signal, ...] = ()
@@ -188,6 +188,7 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
     alive = Station(  # spelled out: `replace` takes four times as long, and this is where beats spend their time
         station=station.station,
         site=beat.site or station.site,
+        collector=beat.collector,
         state=state,
         interval_s=interval_s,
         interval_from=source,

@@ -124,5 +124,5 @@ def crashed(operation: Operation, *, now_ms: int) -> Operation:
 
 def backoff_ms(attempts: int, *, chance: float) -> int:
     """Full jitter: ``chance`` (0..1) of a span that doubles with each attempt, at least a tenth of it."""
-    longest = min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** min(attempts, 20))
+    longest = min(BACKOFF_CAP_MS, BACKOFF_BASE_MS << min(attempts, 20))
     return round(longest * max(0.1, chance))

@@ -90,6 +90,8 @@ class Station:
 
     station: str
     site: str = ""
+    collector: str = ""
+    """The collector instance that heard it last, by which rules may match; empty if none did."""
     state: StationState = StationState.NEW
     interval_s: float = 60.0
     interval_from: IntervalFrom = IntervalFrom.DEFAULT

@@ -38,7 +38,7 @@ class ManualClock:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(None) as limit:
-                alarm.add_done_callback(lambda rung: rung.cancelled() or limit.reschedule(loop.time()))
+                alarm.add_done_callback(lambda rung: None if rung.cancelled() else limit.reschedule(loop.time()))
                 return await event.wait()
         except TimeoutError:
             return event.is_set()

@@ -10,8 +10,8 @@ class LocalConfig(PluginConfig):
 
     file: str = "tickets.db"
     """Name of the SQLite file inside the daemon's state directory."""
-    page_url: str = "http://127.0.0.1:9464/tickets/"
-    """What stands before a ticket's number in its link: the address of the status page as people reach it."""
+    page_url: str = ""
+    """What stands before a ticket's number in its link; empty: the daemon's own page as people reach it."""
     attachment_limit_bytes: int = Field(default=10_000_000, ge=0, le=100_000_000)
     """Files larger than this are refused (the ticket says so); 0 refuses all."""
     keep_closed_days: int = Field(default=365, ge=0, le=36_500)
@@ -29,6 +29,8 @@ class LocalConfig(PluginConfig):
     @field_validator("page_url")
     @classmethod
     def _is_an_address(cls, page_url: str) -> str:
+        if not page_url:
+            return ""
         if not page_url.startswith(("http://", "https://")):
             raise ValueError("give an address that begins with http:// or https://, as people's browsers reach it")
         return page_url if page_url.endswith("/") else page_url + "/"

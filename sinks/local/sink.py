@@ -23,8 +23,8 @@ BIGGEST = 2**63 - 1
 class LocalSink:
     """Implements `gateway.plugin.Sink` with comments that are found again, links, files, a page and a set-up check."""
 
-    def __init__(self, desk: Desk, worker: ThreadPoolExecutor, config: LocalConfig) -> None:
-        self._desk, self._worker, self._config = desk, worker, config
+    def __init__(self, desk: Desk, worker: ThreadPoolExecutor, config: LocalConfig, *, page_url: str) -> None:
+        self._desk, self._worker, self._config, self._page_url = desk, worker, config, page_url
 
     async def find(self, key: str, *, since_ms: int) -> TicketRef | None:  # noqa: ARG002 -- the key is unique for ever
         """The ticket with this key."""
@@ -123,7 +123,9 @@ class LocalSink:
             ) from error
 
     def _ref(self, number: int) -> TicketRef:
-        return TicketRef(id=str(number), url=f"{self._config.page_url}{number}", name=name_of(number))
+        return TicketRef(
+            id=str(number), url=f"{self._page_url}{number}" if self._page_url else "", name=name_of(number)
+        )
 
     def _observation(self, ref: TicketRef, ticket: Ticket | None) -> Observation:
         if ticket is None:
@@ -141,6 +143,7 @@ class LocalSink:
 @asynccontextmanager
 async def build(config: LocalConfig, host: Host) -> AsyncIterator[LocalSink]:
     """Open the desk's file and its thread; close both at the end."""
+    page_url = config.page_url or (f"{host.public_url}/tickets/" if host.public_url else "")
     worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"sink-{host.name}")
     try:
         desk = await asyncio.get_running_loop().run_in_executor(
@@ -148,7 +151,7 @@ async def build(config: LocalConfig, host: Host) -> AsyncIterator[LocalSink]:
             lambda: Desk(host.state_dir / config.file, now_ms=host.clock.now_ms, busy_timeout_s=config.busy_timeout_s),
         )
         try:
-            yield LocalSink(desk, worker, config)
+            yield LocalSink(desk, worker, config, page_url=page_url)
         finally:
             worker.submit(desk.shut)  # in its thread: a call that was cancelled may still be running there
     finally:

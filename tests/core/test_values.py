@@ -78,6 +78,20 @@ def test_direction_marks_and_escapes_are_taken_out() -> None:
     assert clean("a\u202eb\x1b[31m\r\nc\x00\ud800") == "ab[31m\nc"
 
 
+def test_every_hidden_character_of_unicode_is_taken_out_and_no_other() -> None:
+    import sys
+    import unicodedata
+
+    kept = {"\n", "\t", "\u200d"}
+    for number in range(sys.maxunicode + 1):
+        character = chr(number)
+        hidden = unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co"} and character not in kept
+        if hidden:
+            assert clean(character) in ("", "\n"), hex(number)  # a lone return is a line end
+        elif unicodedata.category(character) != "Cn":
+            assert clean(character) == character, hex(number)
+
+
 # --- drafts ----------------------------------------------------------------------------------------
 
 

@@ -35,7 +35,6 @@ recipients = ["support@example.com"]
 [collectors.mqtt]
 broker = "mqtt://127.0.0.1:{beat}"
 [sinks.local]
-page_url = "http://127.0.0.1:{http}/tickets/"
 """
 
 

@@ -10,11 +10,10 @@ from collectors.smtp.body import file_name
 from collectors.smtp.event import Policy, Received, event_of, event_of_unreadable
 from collectors.smtp.limits import Limits, MailError
 from collectors.smtp.mail import parse
-from collectors.smtp.plain import clean
 from collectors.smtp.reply import split_reply
 from collectors.smtp.text import html_to_text, unflow
 from collectors.smtp.worker import mail_of_wire, mail_to_wire, packed
-from gateway.core import text as core_text
+from gateway.core.text import clean
 
 PIECES = st.sampled_from(
     [
@@ -161,9 +160,3 @@ def test_flowed_text_keeps_its_words(text: str, delsp: bool) -> None:
     if not delsp:
         assert unflow(text, delsp=delsp).split() == text.replace("\n ", "\n").split() or " " in text
     unflow(text, delsp=delsp)
-
-
-def test_clean_is_the_cores_clean_for_every_character() -> None:
-    for number in range(0x110000):
-        text = f"é{chr(number)}\n"
-        assert clean(text) == core_text.clean(text), hex(number)
