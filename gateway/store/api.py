@@ -81,12 +81,16 @@ class Transaction(Protocol):
         """Store the ticket's row."""
         ...
 
+    def ticket_at(self, sink: str, ref: str) -> Ticket | None:
+        """The ticket of ours that has this external id; no two incidents share one."""
+        ...
+
     def claim(self, sink: str, *, now_ms: int, limit: int) -> list[Operation]:
         """Take operations that are ready, most pressing first, and commit the intent: they are in flight now."""
         ...
 
     def next_operation_ms(self, sink: str) -> int | None:
-        """When the next operation of this sink is ready."""
+        """When the next operation of this sink is ready that waits for nothing but its time; None if none does."""
         ...
 
     def settle(self, operation: Operation | None, *, claimed: Operation) -> bool:
@@ -98,7 +102,7 @@ class Transaction(Protocol):
         ...
 
     def requeue(self, operation_id: int, *, now_ms: int) -> bool:
-        """Repeat a dead operation; False if there is no dead one with this id."""
+        """Repeat a dead operation (look first, if nobody knew how it ended); False if there is no dead one."""
         ...
 
     def drop(self, operation_id: int) -> bool:
@@ -195,6 +199,8 @@ class Store(Protocol):
 
         Raises (from the future):
             StoreError: the disk refused; nothing of ``work`` is stored.
+            Exception: what ``work`` raised, a broken constraint among them; nothing of it is stored, and no other work
+                is concerned.
         """
         ...
 

@@ -15,6 +15,10 @@ from gateway.store.api import Page, StoreError
 
 T = TypeVar("T")
 
+MOST_ITEMS = 1000
+"""Items on a page, however many are asked for."""
+MOST_ID = 2**63 - 1
+
 
 class SqliteReader:
     """Implements `gateway.store.api.Reader`. Cursors are the last item's key: stable while rows come and go."""
@@ -71,7 +75,7 @@ class SqliteReader:
         """The outbox, oldest first."""
         where, values = _filters(("state", states))
         if cursor:
-            where, values = [*where, "id > ?"], [*values, int(cursor)]
+            where, values = [*where, "id > ?"], [*values, min(int(cursor), MOST_ID)]
         return await self._page("operation", rows.OPERATION_COLUMNS, where, values, "id", limit, _operation_item, "id")
 
     async def unknown(self, *, cursor: str = "", limit: int = 100) -> Page:
@@ -98,7 +102,9 @@ class SqliteReader:
     async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         def work() -> T:
             if self._db is None:
-                self._db = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, check_same_thread=False)
+                self._db = sqlite3.connect(
+                    f"{self._path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False
+                )
             try:
                 return read(self._db)
             except sqlite3.Error as error:
@@ -119,6 +125,7 @@ class SqliteReader:
     ) -> Page:
         conditions = f" WHERE {' AND '.join(where)}" if where else ""
         sql = f"SELECT {columns} FROM {table}{conditions} ORDER BY {order} LIMIT ?"
+        limit = max(1, min(limit, MOST_ITEMS))
 
         def read(db: sqlite3.Connection) -> Page:
             found = db.execute(sql, (*values, limit + 1)).fetchall()

@@ -31,12 +31,12 @@ def incident_row(incident: Incident) -> tuple[Any, ...]:
     body["muted"] = sorted(incident.muted)
     return (
         incident.id,
-        incident.fingerprint,
+        text(incident.fingerprint),
         incident.state,
         incident.impact.rank,
-        incident.source,
-        incident.condition,
-        incident.object,
+        text(incident.source),
+        text(incident.condition),
+        text(incident.object),
         incident.occurrences,
         incident.first_seen_ms,
         incident.last_seen_ms,
@@ -84,9 +84,9 @@ def ticket_row(ticket: Ticket) -> tuple[Any, ...]:
         ticket.incident,
         ticket.sink,
         ticket.generation,
-        ref.id if ref else None,
-        ref.url if ref else "",
-        ref.name if ref else "",
+        text(ref.id) if ref else None,
+        text(ref.url) if ref else "",
+        text(ref.name) if ref else "",
         ticket.state,
         ticket.impact,
         ",".join(sorted(ticket.owned)),
@@ -135,7 +135,7 @@ _STATION_BODY = tuple(item.name for item in fields(Station) if item.name not in 
 def station_row(station: Station) -> tuple[Any, ...]:
     """Name, site, state, seen_ms, body."""
     body = {name: getattr(station, name) for name in _STATION_BODY}
-    return (station.station, station.site, station.state, station.seen_ms, dump(body))
+    return (text(station.station), text(station.site), station.state, station.seen_ms, dump(body))
 
 
 def station_of(row: tuple[Any, ...]) -> Station:
@@ -146,6 +146,11 @@ def station_of(row: tuple[Any, ...]) -> Station:
     rest["gaps"] = tuple(rest["gaps"])
     rest["doubted"] = tuple(rest["doubted"]) if rest["doubted"] else None
     return Station(station=name, site=site, state=StationState(state), seen_ms=seen_ms, **rest)
+
+
+def text(value: str) -> str:
+    """``value`` as a text column holds it: lone surrogates, which UTF-8 cannot say, are escaped."""
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
 
 
 def dump(value: Mapping[str, Any]) -> str:

@@ -1,18 +1,16 @@
 """What a unit of work does, in SQL for SQLite."""
 
 import hashlib
-import sqlite3
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
-from gateway.core.decision import Decision, Entry, OperationKind, Wish
+from gateway.core.decision import Decision, Entry
 from gateway.core.event import Attachment, Reference
 from gateway.core.incident import Incident
-from gateway.core.operation import Operation, OperationState, crashed
 from gateway.core.station import Station
 from gateway.core.ticket import Ticket
 from gateway.store import rows
+from gateway.store.outbox import SqliteOutbox
 
 _UPSERT_INCIDENT = (
     f"INSERT INTO incident ({rows.INCIDENT_COLUMNS}) VALUES ({', '.join('?' * 14)}) "
@@ -21,38 +19,39 @@ _UPSERT_INCIDENT = (
     "closed_ms = excluded.closed_ms, version = excluded.version, body = excluded.body"
 )
 _SELECT_INCIDENT = f"SELECT {rows.INCIDENT_COLUMNS} FROM incident "
-_SELECT_OPERATION = f"SELECT {rows.OPERATION_COLUMNS} FROM operation "
-# Earlier operations of the same ticket go first. A dead one blocks only if it was to make or change the ticket itself.
-_CLAIMABLE = (
-    _SELECT_OPERATION + "AS o WHERE sink = ? AND state IN ('pending', 'unknown') AND next_ms <= ? AND NOT EXISTS ("
-    "SELECT 1 FROM operation AS p WHERE p.incident = o.incident AND p.sink = o.sink AND p.id < o.id "
-    "AND (p.state <> 'dead' OR p.kind = 'sync')) ORDER BY rank, impact, id LIMIT ?"
+_UPSERT_TICKET = (
+    f"INSERT INTO ticket ({rows.TICKET_COLUMNS}) VALUES ({', '.join('?' * 10)}) "
+    "ON CONFLICT (incident, sink) DO UPDATE SET generation = excluded.generation, ref = excluded.ref, "
+    "url = excluded.url, name = excluded.name, state = excluded.state, impact = excluded.impact, "
+    "owned = excluded.owned, written_ms = excluded.written_ms"
+)
+# What still has an operation in the outbox stays, however old; so does what has a ticket that is open.
+_FORGETTABLE = (
+    "closed_ms < ? AND state = 'closed' AND id NOT IN (SELECT incident FROM operation) AND NOT EXISTS ("
+    "SELECT 1 FROM ticket AS t WHERE t.incident = incident.id AND t.ref IS NOT NULL AND t.state = 'open')"
 )
 
 
-LOOK_LEASE_MS = 120_000
-"""For so long nobody else takes an operation of unknown outcome that is being looked for."""
-
-
-class SqliteTransaction:
+class SqliteTransaction(SqliteOutbox):
     """Implements `gateway.store.api.Transaction` on the writer's connection."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
 
     # --- incidents -------------------------------------------------------------------------------
 
     def latest(self, fingerprint: str) -> Incident | None:
-        return self._incident("WHERE fingerprint = ? ORDER BY id DESC LIMIT 1", fingerprint)
+        # Ids ascend with the clock, which may have been set back since the open one began.
+        mark = rows.text(fingerprint)
+        still = self._incident("WHERE fingerprint = ? AND state <> 'closed'", mark)
+        return still or self._incident("WHERE fingerprint = ? ORDER BY id DESC LIMIT 1", mark)
 
     def incident(self, incident_id: str) -> Incident | None:
         return self._incident("WHERE id = ?", incident_id)
 
     def resolve(self, reference: Reference) -> str | None:
+        key, also = rows.text(reference.key), rows.text(reference.also)
         row = self._db.execute(
             "SELECT incident FROM thread AS t WHERE key = ? AND (? = '' OR EXISTS ("
             "SELECT 1 FROM thread AS a WHERE a.key = ? AND a.incident = t.incident)) ORDER BY incident DESC LIMIT 1",
-            (reference.key, reference.also, reference.also),
+            (key, also, also),
         ).fetchone()
         return row[0] if row else None
 
@@ -67,7 +66,7 @@ class SqliteTransaction:
             self.save_ticket(ticket)
         self._db.executemany(
             "INSERT OR IGNORE INTO thread (key, incident) VALUES (?, ?)",
-            [(key, incident.id) for key in decision.known_as],
+            [(rows.text(key), incident.id) for key in decision.known_as],
         )
         hashes = [self._keep_attachment(incident.id, attachment) for attachment in decision.attachments]
         for wish in decision.wishes:
@@ -76,7 +75,7 @@ class SqliteTransaction:
     def add_entry(self, incident_id: str, entry: Entry) -> None:
         self._db.execute(
             "INSERT INTO timeline (incident, at_ms, reason, text) VALUES (?, ?, ?, ?)",
-            (incident_id, entry.at_ms, entry.reason, entry.text),
+            (incident_id, entry.at_ms, entry.reason, rows.text(entry.text)),
         )
 
     def due(self, *, now_ms: int, limit: int) -> list[Incident]:
@@ -101,30 +100,36 @@ class SqliteTransaction:
             "last_seen_ms = last_seen_ms + ? WHERE state <> 'closed'",
             (by_ms, by_ms, by_ms),
         )
-        self._db.execute("UPDATE operation SET next_ms = next_ms + ?, created_ms = created_ms + ?", (by_ms, by_ms))
+        self._db.execute(
+            "UPDATE operation SET next_ms = next_ms + ?, created_ms = created_ms + ?, sent_ms = sent_ms + ?, "
+            "unknown_ms = unknown_ms + ?",
+            (by_ms, by_ms, by_ms, by_ms),
+        )
+        self._db.execute("UPDATE ticket SET written_ms = written_ms + ? WHERE written_ms > 0", (by_ms,))
 
     # --- inputs ----------------------------------------------------------------------------------
 
     def upstream(self, identity: str) -> str | None:
-        row = self._db.execute("SELECT incident FROM upstream WHERE identity = ?", (identity,)).fetchone()
+        row = self._db.execute("SELECT incident FROM upstream WHERE identity = ?", (rows.text(identity),)).fetchone()
         return row[0] if row else None
 
     def remember_upstream(self, identity: str, incident_id: str, *, at_ms: int) -> None:
-        self._db.execute("INSERT OR IGNORE INTO upstream VALUES (?, ?, ?)", (identity, incident_id, at_ms))
+        self._db.execute("INSERT OR IGNORE INTO upstream VALUES (?, ?, ?)", (rows.text(identity), incident_id, at_ms))
 
     def count_unknown(self, condition: str, *, count: int, at_ms: int, sample: str) -> None:
         self._db.execute(
             "INSERT INTO unknown VALUES (?, ?, ?, ?, ?) ON CONFLICT (condition) DO UPDATE SET "
             "count = count + excluded.count, last_seen_ms = excluded.last_seen_ms",
-            (condition, count, at_ms, at_ms, sample),
+            (rows.text(condition), count, at_ms, at_ms, rows.text(sample)),
         )
 
     def quarantine(self, raw: bytes, *, reason: str, source: str, at_ms: int) -> None:
         self._db.execute(
-            "INSERT INTO quarantine (at_ms, reason, source, raw) VALUES (?, ?, ?, ?)", (at_ms, reason, source, raw)
+            "INSERT INTO quarantine (at_ms, reason, source, raw) VALUES (?, ?, ?, ?)",
+            (at_ms, reason, rows.text(source), raw),
         )
 
-    # --- tickets and operations ------------------------------------------------------------------
+    # --- tickets (operations: gateway.store.outbox) ------------------------------------------------------------------
 
     def ticket(self, incident_id: str, sink: str) -> Ticket:
         row = self._db.execute(
@@ -133,61 +138,13 @@ class SqliteTransaction:
         return rows.ticket_of(row) if row else Ticket(incident=incident_id, sink=sink)
 
     def save_ticket(self, ticket: Ticket) -> None:
-        self._db.execute(
-            f"INSERT OR REPLACE INTO ticket ({rows.TICKET_COLUMNS}) VALUES ({', '.join('?' * 10)})",
-            rows.ticket_row(ticket),
-        )
+        self._db.execute(_UPSERT_TICKET, rows.ticket_row(ticket))
 
-    def claim(self, sink: str, *, now_ms: int, limit: int) -> list[Operation]:
-        claimed = []
-        for row in self._db.execute(_CLAIMABLE, (sink, now_ms, limit)).fetchall():
-            operation = rows.operation_of(row)
-            claimed.append(_taken(operation, now_ms=now_ms))
-            self._save_operation(claimed[-1])
-        return claimed
-
-    def next_operation_ms(self, sink: str) -> int | None:
-        return self._number(
-            "SELECT min(next_ms) FROM operation WHERE sink = ? AND state IN ('pending', 'unknown')", sink
-        )
-
-    def settle(self, operation: Operation | None, *, claimed: Operation) -> bool:
-        ours = self._db.execute(
-            "SELECT 1 FROM operation WHERE id = ? AND state = ? AND attempts = ?",
-            (claimed.id, claimed.state, claimed.attempts),
-        ).fetchone()
-        if ours is None:
-            return False
-        if operation is None:
-            self._db.execute("DELETE FROM operation WHERE id = ?", (claimed.id,))
-        else:
-            self._save_operation(operation)
-        return True
-
-    def recover_operations(self, *, now_ms: int) -> int:
-        found = self._db.execute(_SELECT_OPERATION + "WHERE state = 'inflight'").fetchall()
-        for row in found:
-            self._save_operation(crashed(rows.operation_of(row), now_ms=now_ms))
-        return len(found)
-
-    def requeue(self, operation_id: int, *, now_ms: int) -> bool:
-        done = self._db.execute(
-            "UPDATE operation SET state = 'pending', attempts = 0, crashes = 0, looks = 0, created_ms = ?, next_ms = ? "
-            "WHERE id = ? AND state = 'dead'",
-            (now_ms, now_ms, operation_id),
-        )
-        return done.rowcount == 1
-
-    def drop(self, operation_id: int) -> bool:
-        done = self._db.execute("DELETE FROM operation WHERE id = ? AND state = 'dead'", (operation_id,))
-        return done.rowcount == 1
-
-    def busy(self, incident_id: str, sink: str) -> bool:
+    def ticket_at(self, sink: str, ref: str) -> Ticket | None:
         row = self._db.execute(
-            "SELECT 1 FROM operation WHERE incident = ? AND sink = ? AND kind = 'sync' AND state <> 'dead' LIMIT 1",
-            (incident_id, sink),
+            f"SELECT {rows.TICKET_COLUMNS} FROM ticket WHERE sink = ? AND ref = ?", (sink, rows.text(ref))
         ).fetchone()
-        return row is not None
+        return rows.ticket_of(row) if row else None
 
     def observable(self, sink: str, *, closed_after_ms: int) -> list[Ticket]:
         columns = ", ".join(f"t.{name}" for name in rows.TICKET_COLUMNS.split(", "))
@@ -226,13 +183,7 @@ class SqliteTransaction:
     def prune(self, *, closed_before_ms: int, upstream_before_ms: int, quarantined_before_ms: int, limit: int) -> int:
         gone = 0
         for table, key, condition, before_ms in (
-            # What still has an operation in the outbox stays, however old.
-            (
-                "incident",
-                "id",
-                "closed_ms < ? AND state = 'closed' AND id NOT IN (SELECT incident FROM operation)",
-                closed_before_ms,
-            ),
+            ("incident", "id", _FORGETTABLE, closed_before_ms),
             ("upstream", "identity", "at_ms < ?", upstream_before_ms),
             ("quarantine", "id", "at_ms < ?", quarantined_before_ms),
         ):
@@ -256,55 +207,6 @@ class SqliteTransaction:
         sha256 = hashlib.sha256(attachment.content).hexdigest()
         self._db.execute(
             "INSERT OR IGNORE INTO attachment (incident, sha256, name, media_type, content) VALUES (?, ?, ?, ?, ?)",
-            (incident_id, sha256, attachment.name, attachment.media_type, attachment.content),
+            (incident_id, sha256, rows.text(attachment.name), rows.text(attachment.media_type), attachment.content),
         )
         return sha256
-
-    def _wish(self, incident: Incident, wish: Wish, hashes: list[str], *, now_ms: int) -> None:
-        """Put a wish into the outbox; a newer sync takes the place of an older one that was not sent."""
-        body = dict(wish.body)
-        if wish.kind is OperationKind.ATTACH:
-            body["sha256"] = hashes[int(body.pop("number"))]
-        if wish.kind is OperationKind.SYNC:
-            superseded = self._db.execute(
-                "UPDATE operation SET rank = min(rank, ?), impact = ?, reason = ?, state = 'pending', error = '', "
-                "next_ms = CASE state WHEN 'dead' THEN ? ELSE next_ms END, "  # a back-off may obey a tracker's limit
-                "created_ms = CASE state WHEN 'dead' THEN ? ELSE created_ms END "
-                "WHERE incident = ? AND sink = ? AND kind = 'sync' AND state IN ('pending', 'dead')",
-                (
-                    *(wish.rank, incident.impact.rank, wish.reason, now_ms),
-                    *(now_ms, incident.id, wish.sink),
-                ),
-            )
-            if superseded.rowcount:
-                return
-        self._db.execute(
-            "INSERT INTO operation (incident, sink, kind, rank, impact, reason, body, state, created_ms, next_ms) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)",
-            (
-                *(incident.id, wish.sink, wish.kind, wish.rank, incident.impact.rank, wish.reason),
-                *(rows.dump(body), now_ms, now_ms),
-            ),
-        )
-
-    def _save_operation(self, operation: Operation) -> None:
-        self._db.execute(
-            "UPDATE operation SET state = ?, attempts = ?, crashes = ?, looks = ?, next_ms = ?, sent_ms = ?, "
-            "unknown_ms = ?, error = ? WHERE id = ?",
-            (
-                *(operation.state, operation.attempts, operation.crashes, operation.looks, operation.next_ms),
-                *(operation.sent_ms, operation.unknown_ms, operation.error, operation.id),
-            ),
-        )
-
-
-def _taken(operation: Operation, *, now_ms: int) -> Operation:
-    """The operation as claimed: in flight if it is to be sent; one that is only looked for stays unknown."""
-    if operation.state is OperationState.UNKNOWN:
-        return replace(operation, next_ms=now_ms + LOOK_LEASE_MS)
-    return replace(
-        operation,
-        state=OperationState.INFLIGHT,
-        attempts=operation.attempts + 1,
-        sent_ms=now_ms if operation.sent_ms is None else operation.sent_ms,
-    )

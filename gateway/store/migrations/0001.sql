@@ -83,6 +83,8 @@ CREATE TABLE operation (
     unknown_ms INTEGER,
     error      TEXT NOT NULL DEFAULT ''
 );
+-- In the order in which they are claimed.
+CREATE INDEX operation_claim ON operation (sink, rank, impact, id) WHERE state IN ('pending', 'unknown');
 CREATE INDEX operation_due ON operation (sink, next_ms) WHERE state IN ('pending', 'unknown');
 CREATE INDEX operation_order ON operation (incident, sink, id);
 
