@@ -34,7 +34,10 @@ class ManualClock:
 
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
         """Wait for ``event`` until `advance` has passed the instant."""
-        alarm = self._alarm(max(0.0, seconds))
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return event.is_set()
+        alarm = self._alarm(seconds)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(None) as limit:

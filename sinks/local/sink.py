@@ -23,7 +23,7 @@ BIGGEST = 2**63 - 1
 class LocalSink:
     """Implements `gateway.plugin.Sink` with comments that are found again, links, files, a page and a set-up check."""
 
-    def __init__(self, desk: Desk, worker: ThreadPoolExecutor, config: LocalConfig, *, page_url: str) -> None:
+    def __init__(self, desk: Desk, worker: ThreadPoolExecutor, config: LocalConfig, *, page_url: str = "") -> None:
         self._desk, self._worker, self._config, self._page_url = desk, worker, config, page_url
 
     async def find(self, key: str, *, since_ms: int) -> TicketRef | None:  # noqa: ARG002 -- the key is unique for ever
