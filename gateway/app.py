@@ -28,11 +28,13 @@ from gateway.delivery import SinkDelivery
 from gateway.engine import Engine
 from gateway.intake import CollectorIntake
 from gateway.observe import SinkObservation
-from gateway.plugin import Clock, Collector, Host, Sink
+from gateway.plugin import Clock, Collector, FindsDuplicates, Host, Sink
 from gateway.store.api import Store, StoreError
 from gateway.store.sqlite import open_sqlite
+from gateway.sweep import SinkSweeper
 from gateway.upkeep import Upkeep
 from gateway.watch import Watch
+from gateway.webhooks import SinkWebhooks
 
 log = structlog.get_logger()
 
@@ -79,6 +81,7 @@ class App:
         self.clock = clock
         self.deliveries: dict[str, SinkDelivery] = {}
         self.observations: dict[str, SinkObservation] = {}
+        self.webhooks: dict[str, SinkWebhooks] = {}
         self.connected: dict[str, bool] = {}
         self.ready = False
         self._transports = transports
@@ -189,8 +192,23 @@ class App:
             breaker=delivery.breaker,
             every_s=self.config.tickets.observe_every / 1000,
         )
-        self.deliveries[name], self.observations[name] = delivery, observation
-        return [delivery.run(), observation.run()]
+        webhooks = SinkWebhooks(
+            name,
+            sink,
+            store=self.store,
+            clock=self.clock,
+            look=observation.look,
+            breaker=delivery.breaker,
+            looks_per_s=instance.plugin.calls_per_s / 2,
+        )
+        self.deliveries[name], self.observations[name], self.webhooks[name] = delivery, observation, webhooks
+        jobs = [delivery.run(), observation.run(), webhooks.run()]
+        if isinstance(sink, FindsDuplicates):
+            sweeper = SinkSweeper(
+                name, sink, store=self.store, clock=self.clock, breaker=delivery.breaker, wake=delivery.wake
+            )
+            jobs.append(sweeper.run())
+        return jobs
 
     def _tell_paused(self, sink: str, why: str) -> None:
         """A tracker refuses our credentials: one incident tells, in the sinks that still work."""

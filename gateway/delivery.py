@@ -20,12 +20,14 @@ from gateway.core.incident import Incident
 from gateway.core.operation import Operation, OperationState, dead, failed, not_found, unknown
 from gateway.core.pace import Breaker, Budget
 from gateway.core.reason import Failed, Reason
+from gateway.core.sweep import planned
 from gateway.core.text import one_line
 from gateway.core.ticket import MARK_PREFIX, Comment, Ticket, TicketDraft, TicketField, TicketRef, TicketState
 from gateway.plugin import (
     Attaches,
     Clock,
     FindsComments,
+    FindsDuplicates,
     Links,
     Reject,
     Retry,
@@ -316,6 +318,17 @@ class SinkDelivery:
         def write(tx: Transaction) -> None:
             if not tx.settle(result.operation, claimed=work.operation):
                 return
+            if self._doubtful(work, result):
+                since_ms = (work.operation.sent_ms or work.operation.created_ms) - SEARCH_MARGIN_MS
+                tx.plan_sweep(
+                    planned(
+                        incident=work.incident.id,
+                        sink=self.name,
+                        key=work.ticket.key,
+                        since_ms=since_ms,
+                        now_ms=self._clock.now_ms(),
+                    )
+                )
             if result.ticket is not None:
                 tx.save_ticket(result.ticket)
             if result.said is not None:
@@ -327,6 +340,16 @@ class SinkDelivery:
                 return await self._store.run(write)
             except StoreError:
                 await self._clock.sleep(SETTLE_RETRY_S)
+
+    def _doubtful(self, work: _Work, result: _Result) -> bool:
+        """Whether a second ticket may come to light one day: the creation is, or was, of unknown outcome."""
+        after = result.operation
+        return (
+            isinstance(self.sink, FindsDuplicates)
+            and work.operation.kind is OperationKind.SYNC
+            and work.ticket.ref is None
+            and OperationState.UNKNOWN in {work.operation.state, after.state if after else None}
+        )
 
 
 def _mark(work: _Work) -> str:

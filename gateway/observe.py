@@ -75,6 +75,15 @@ class SinkObservation:
         for start in range(0, len(watched), TICKETS_PER_CALL):
             await self._look_at(watched[start : start + TICKETS_PER_CALL], since_ms=since_ms)
 
+    async def look(self, tickets: Sequence[Ticket]) -> None:
+        """Look once at these tickets, at most `TICKETS_PER_CALL`.
+
+        Raises:
+            SinkError: the tracker could not be asked.
+            StoreError: the store could not be asked.
+        """
+        await self._look_at(tickets, since_ms=self._clock.now_ms())
+
     async def _look_at(self, tickets: Sequence[Ticket], *, since_ms: int) -> None:
         by_id = {ticket.ref.id: ticket for ticket in tickets if ticket.ref is not None}
         seen = await self._sink.observe([ticket.ref for ticket in tickets if ticket.ref is not None])

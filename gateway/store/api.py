@@ -10,6 +10,7 @@ from gateway.core.event import Attachment, Reference
 from gateway.core.incident import Incident, State
 from gateway.core.operation import Operation, OperationState
 from gateway.core.station import Station
+from gateway.core.sweep import Sweep
 from gateway.core.ticket import Ticket
 
 T = TypeVar("T")
@@ -119,6 +120,19 @@ class Transaction(Protocol):
 
     def attachment(self, incident_id: str, sha256: str) -> Attachment | None:
         """A stored file."""
+        ...
+
+    # sweeps
+    def plan_sweep(self, sweep: Sweep) -> None:
+        """Add a sweep unless there is one for this ticket."""
+        ...
+
+    def due_sweeps(self, sink: str, *, now_ms: int, limit: int) -> list[Sweep]:
+        """Sweeps whose next look has come, the most overdue first."""
+        ...
+
+    def settle_sweep(self, swept: Sweep, after: Sweep | None) -> None:
+        """Put ``after`` in the place of ``swept``, or remove it."""
         ...
 
     # stations, memory, retention

@@ -11,6 +11,7 @@ from gateway.core.station import Station
 from gateway.core.ticket import Ticket
 from gateway.store import rows
 from gateway.store.outbox import SqliteOutbox
+from gateway.store.sweeps import SqliteSweeps
 
 _UPSERT_INCIDENT = (
     f"INSERT INTO incident ({rows.INCIDENT_COLUMNS}) VALUES ({', '.join('?' * 14)}) "
@@ -32,7 +33,7 @@ _FORGETTABLE = (
 )
 
 
-class SqliteTransaction(SqliteOutbox):
+class SqliteTransaction(SqliteOutbox, SqliteSweeps):
     """Implements `gateway.store.api.Transaction` on the writer's connection."""
 
     # --- incidents -------------------------------------------------------------------------------
@@ -106,6 +107,7 @@ class SqliteTransaction(SqliteOutbox):
             (by_ms, by_ms, by_ms, by_ms),
         )
         self._db.execute("UPDATE ticket SET written_ms = written_ms + ? WHERE written_ms > 0", (by_ms,))
+        self._shift_sweeps(by_ms)
 
     # --- inputs ----------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from gateway.store.api import StoreError
 from gateway.web import api, health, pages
 from gateway.web.openapi import document
+from gateway.web.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from gateway.app import App
@@ -60,6 +61,8 @@ def site(app: "App", *, admin: bool) -> Starlette:
         Route("/tickets/{id}", looks.ticket),
         Route("/style.css", pages.style),
     ]
+    if not admin:
+        routes.append(Route("/webhooks/{sink}", Webhooks(app).receive, methods=["POST"]))
     return Starlette(
         routes=routes,
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_hosts(app, admin=admin)), Middleware(_Headers)],
