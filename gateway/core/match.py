@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import re2
@@ -42,6 +43,9 @@ _NUMERIC: Mapping[Operator, Callable[[float, float], bool]] = {
     Operator.GREATER: lambda a, b: a > b,
     Operator.GREATER_OR_EQUAL: lambda a, b: a >= b,
 }
+
+NO_CAPTURES: Mapping[str, str] = MappingProxyType({})
+"""What a matcher without named groups gives when it holds."""
 
 Fields = Callable[[str], str]
 """Looks a field up by name; empty if there is none."""
@@ -99,18 +103,18 @@ class Matcher:
         subject = fields(self.field)
         match self.operator:
             case Operator.EQUAL:
-                return _NO_CAPTURES if subject == self.value else None
+                return NO_CAPTURES if subject == self.value else None
             case Operator.NOT_EQUAL:
-                return _NO_CAPTURES if subject != self.value else None
+                return NO_CAPTURES if subject != self.value else None
             case Operator.MATCHES:
                 found = self.pattern.search(subject[:LONGEST_SUBJECT])
                 if found is None:
                     return None
                 return {name: text or "" for name, text in found.groupdict().items()}
             case Operator.NOT_MATCHES:
-                return None if self.pattern.search(subject[:LONGEST_SUBJECT]) else _NO_CAPTURES
+                return None if self.pattern.search(subject[:LONGEST_SUBJECT]) else NO_CAPTURES
             case _:
-                return _NO_CAPTURES if self._compares(subject) else None
+                return NO_CAPTURES if self._compares(subject) else None
 
     def _compares(self, subject: str) -> bool:
         try:
@@ -123,9 +127,6 @@ class Matcher:
         plain = self.pattern is None and self.value.isalnum()
         value = self.value if plain else f'"{self.value}"'
         return f"{self.field} {self.operator} {value}"
-
-
-_NO_CAPTURES: Mapping[str, str] = {}
 
 
 def compile_pattern(text: str) -> Any:

@@ -5,18 +5,19 @@ go on: what was set first stays. Nothing is dropped because it is unknown: what 
 default rule. Rules are indexed by condition, so that ten thousand of them cost about what ten do.
 """
 
-import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from gateway.core.event import Event, EventKind
 from gateway.core.fingerprint import fingerprint
 from gateway.core.impact import Impact
-from gateway.core.match import Fields, Matcher, Template, fields_of
+from gateway.core.match import NO_CAPTURES, Fields, Matcher, Template, fields_of
 
 DEFAULT_RULE = "default"
 HOUR_MS = 3_600_000
+MOST_REMEMBERED = 4096
+"""Conditions whose rules are remembered; with more, the memory begins anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +106,16 @@ class Explanation:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A rule with its setting filled from the defaults, so that most verdicts merge nothing."""
+
+    rule: Rule
+    whole: Setting
+
+
 class Rulebook:
-    """All rules, compiled; immutable after construction."""
+    """All rules, compiled; immutable but for the memory of which rules look at a condition."""
 
     def __init__(self, rules: Sequence[Rule], *, defaults: Setting, types: Mapping[str, str] | None = None) -> None:
         """Index ``rules`` by condition.
@@ -117,6 +126,7 @@ class Rulebook:
             types: collector instance name to plugin type, so that a rule may name either.
         """
         self.rules = tuple(rules)
+        self._compiled = tuple(_Compiled(rule, rule.setting.filled_from(defaults)) for rule in self.rules)
         self._defaults = defaults
         self._types = dict(types or {})
         indexed: dict[str, list[int]] = {}
@@ -128,27 +138,30 @@ class Rulebook:
                 anywhere.append(order)
         self._indexed = MappingProxyType({condition: tuple(orders) for condition, orders in indexed.items()})
         self._anywhere = tuple(anywhere)
+        self._candidates: dict[tuple[str, str], tuple[_Compiled, ...]] = {}
 
     def judge(self, event: Event) -> Verdict:
         """The verdict on ``event``; total: every event gets one."""
-        setting = Setting()
-        captured: dict[str, str] = {}
-        winner, drop = DEFAULT_RULE, False
-        for rule in self._candidates(event):
-            captures = self._match(rule, event)
+        added: Setting | None = None
+        captured: Mapping[str, str] = NO_CAPTURES
+        for compiled in self._candidates_for(event):
+            captures = self._match(compiled.rule, event)
             if captures is None:
                 continue
-            setting = setting.filled_from(rule.setting)
-            captured = {**captures, **captured}
+            if captures:
+                captured = {**captures, **captured}
+            rule = compiled.rule
             if not rule.proceed:
-                winner, drop = rule.name, rule.drop
-                break
-        return self._verdict(event, winner, setting, captured, drop=drop)
+                setting = compiled.whole if added is None else added.filled_from(compiled.whole)
+                return _verdict(event, rule.name, setting, captured, drop=rule.drop)
+            added = rule.setting if added is None else added.filled_from(rule.setting)
+        setting = self._defaults if added is None else added.filled_from(self._defaults)
+        return _verdict(event, DEFAULT_RULE, setting, captured, drop=False)
 
     def explain(self, event: Event) -> list[Explanation]:
         """What became of every rule that looks at this condition, in the order in which they were tried."""
         said, winner = [], ""
-        for rule in self._candidates(event):
+        for rule in (compiled.rule for compiled in self._candidates_for(event)):
             if winner:
                 said.append(Explanation(rule=rule.name, won=False, why=f"comes after {winner}, which had already won"))
                 continue
@@ -164,20 +177,22 @@ class Rulebook:
             said.append(Explanation(rule=DEFAULT_RULE, won=True, why="no rule matched"))
         return said
 
-    def _candidates(self, event: Event) -> Iterator[Rule]:
-        named = [self._indexed.get(event.condition, ()), self._anywhere]
-        trap_oid = event.labels.get("trap_oid", "")
-        if trap_oid and trap_oid != event.condition:
-            named.append(self._indexed.get(trap_oid, ()))
-        last = -1
-        for order in heapq.merge(*named):
-            if order != last:
-                yield self.rules[order]
-            last = order
+    def _candidates_for(self, event: Event) -> tuple[_Compiled, ...]:
+        """The rules that look at the event's condition or trap OID, in order."""
+        key = (event.condition, event.labels.get("trap_oid", ""))
+        found = self._candidates.get(key)
+        if found is None:
+            if len(self._candidates) >= MOST_REMEMBERED:
+                self._candidates.clear()
+            orders = {order for name in key for order in self._indexed.get(name, ())} | set(self._anywhere)
+            found = self._candidates[key] = tuple(self._compiled[order] for order in sorted(orders))
+        return found
 
-    def _match(self, rule: Rule, event: Event) -> dict[str, str] | None:
+    def _match(self, rule: Rule, event: Event) -> Mapping[str, str] | None:
         if rule.collector and rule.collector not in (event.collector, self._types.get(event.collector)):
             return None
+        if not rule.matchers:
+            return NO_CAPTURES
         captures: dict[str, str] = {}
         look_up = fields_of(event)
         for matcher in rule.matchers:
@@ -196,39 +211,40 @@ class Rulebook:
                 return f"{matcher} does not hold: {matcher.field} is {look_up(matcher.field)[:120]!r}"
         return ""
 
-    def _verdict(self, event: Event, rule: str, chosen: Setting, captured: Mapping[str, str], *, drop: bool) -> Verdict:
-        setting = chosen.filled_from(self._defaults)
-        look_up = fields_of(event, captured)
 
-        def text(template: Template | None, otherwise: str) -> str:
-            return otherwise if template is None else " ".join(template.render(look_up).split())
+def _verdict(event: Event, rule: str, setting: Setting, captured: Mapping[str, str], *, drop: bool) -> Verdict:
+    """The verdict that ``setting``, which leaves nothing open, gives."""
+    look_up = fields_of(event, captured)
 
-        condition = text(setting.condition, event.condition)
-        source = text(setting.source, event.source) or event.source
-        object_ = text(setting.object, event.object)
-        severity = text(setting.severity, captured.get("severity") or event.severity)
-        extra = ((name, look_up(name)) for name in setting.identity or ())
-        impact = _impact_by(setting, lambda name: severity if name == "severity" else look_up(name))
-        return Verdict(
-            rule=rule,
-            fingerprint=fingerprint(condition, source, object_, extra),
-            condition=condition,
-            kind=setting.kind or event.kind,
-            source=source,
-            object=object_,
-            severity=severity,
-            impact=impact or setting.impact or Impact.MEDIUM,
-            summary=text(setting.summary, event.summary),
-            runbook=text(setting.runbook, ""),
-            team=setting.team or "",
-            sinks=setting.sinks or (),
-            hold_ms=setting.hold_ms or 0,
-            clear_hold_ms=setting.clear_hold_ms or 0,
-            clear_after_ms=setting.clear_after_ms or 0,
-            reopen_within_ms=2 * HOUR_MS if setting.reopen_within_ms is None else setting.reopen_within_ms,
-            impact_after=setting.impact_after or (),
-            drop=drop,
-        )
+    def text(template: Template | None, otherwise: str) -> str:
+        return otherwise if template is None else " ".join(template.render(look_up).split())
+
+    condition = text(setting.condition, event.condition)
+    source = text(setting.source, event.source) or event.source
+    object_ = text(setting.object, event.object)
+    severity = text(setting.severity, captured.get("severity") or event.severity)
+    extra = ((name, look_up(name)) for name in setting.identity or ())
+    impact = _impact_by(setting, lambda name: severity if name == "severity" else look_up(name))
+    return Verdict(
+        rule=rule,
+        fingerprint=fingerprint(condition, source, object_, extra),
+        condition=condition,
+        kind=setting.kind or event.kind,
+        source=source,
+        object=object_,
+        severity=severity,
+        impact=impact or setting.impact or Impact.MEDIUM,
+        summary=text(setting.summary, event.summary),
+        runbook=text(setting.runbook, ""),
+        team=setting.team or "",
+        sinks=setting.sinks or (),
+        hold_ms=setting.hold_ms or 0,
+        clear_hold_ms=setting.clear_hold_ms or 0,
+        clear_after_ms=setting.clear_after_ms or 0,
+        reopen_within_ms=2 * HOUR_MS if setting.reopen_within_ms is None else setting.reopen_within_ms,
+        impact_after=setting.impact_after or (),
+        drop=drop,
+    )
 
 
 def _impact_by(setting: Setting, look_up: Fields) -> Impact | None:

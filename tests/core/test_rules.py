@@ -153,6 +153,11 @@ def test_a_rule_that_names_both_condition_and_trap_oid_is_tried_once(say) -> Non
     assert [one.rule for one in rules.explain(say.event(labels={"trap_oid": "1.2.3"}))] == ["both", "default"]
 
 
+def test_the_memory_of_conditions_is_bounded_and_changes_nothing(say) -> None:
+    rules = book(rule("all", conditions=()))
+    assert {rules.judge(say.event(condition=f"c{n}")).rule for n in range(5000)} == {"all"}
+
+
 def test_drop_and_holds_and_ages_come_through(say) -> None:
     ages = ((60_000, Impact.HIGH),)
     rules = book(rule("d", drop=True, hold_ms=1, clear_hold_ms=2, reopen_within_ms=0, impact_after=ages))
