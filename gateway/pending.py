@@ -1,18 +1,22 @@
 """What waits for the next commit: events folded by fingerprint before the engine sees them.
 
 A storm of one event costs one row: each repeat is a number that grows. Order is kept where it matters, within a
-fingerprint: a raise, a clear and a raise stay three runs.
+fingerprint: a raise, a clear and a raise stay three runs. Folding changes no outcome: only what the core would decide
+alike becomes one run.
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
-from gateway.core.event import Event
+from gateway.core.event import Event, EventKind
 from gateway.core.rules import Verdict
 from gateway.plugin import Receipt
 
 Waiter = tuple[str, asyncio.Future[Receipt]]
 """Upstream identity (may be empty), and who waits for the commit."""
+BYTES_MAX = 64 * 2**20
+"""Text and files that may wait; a mail with ten attachments weighs more than a trap."""
 
 
 @dataclass(slots=True)
@@ -34,18 +38,39 @@ class Run:
         return self.offered + len(self.waiters)
 
     @property
-    def foldable(self) -> bool:
-        """Whether another event may become a mere number here; a mail has its own text and never does."""
-        return not (self.event.references or self.event.known_as or self.event.attachments)
+    def weight(self) -> int:
+        """Characters and bytes that it holds, about."""
+        return len(self.event.description) + sum(len(file.content) for file in self.event.attachments)
+
+    def folds(self, event: Event, verdict: Verdict) -> bool:
+        """Whether ``event`` is a mere number here: decided one by one, the two would come to the same."""
+        mine = self.verdict
+        alike = (
+            mine.kind is verdict.kind
+            and mine.impact is verdict.impact
+            and mine.drop is verdict.drop
+            and mine.rule == verdict.rule
+            and self.event.collector == event.collector
+            and not _is_mail(self.event)
+            and not _is_mail(event)
+        )
+        return alike and (verdict.kind is not EventKind.NOTE or _text(self.event) == _text(event))
 
 
 class Pending:
     """Runs by fingerprint, in the order in which the fingerprints came."""
 
-    def __init__(self, *, limit: int) -> None:
+    def __init__(self, *, limit: int, bytes_max: int = BYTES_MAX) -> None:
+        """Let at most ``limit`` runs and waiters, and ``bytes_max`` bytes, wait."""
         self._limit = limit
+        self._bytes_max = bytes_max
         self._runs: dict[str, list[Run]] = {}
+        self._entries = 0
+        self._bytes = 0
         self.inputs = 0
+        """Events that wait."""
+        self.waiting = 0
+        """How many of them somebody waits for."""
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -53,44 +78,73 @@ class Pending:
     def add(self, event: Event, verdict: Verdict, waiter: Waiter | None) -> bool | None:
         """Take an event: True if it was folded into a waiting run, False if it is a run of its own, None if full."""
         runs = self._runs.get(verdict.fingerprint)
+        folded = runs is not None and runs[-1].folds(event, verdict)
+        if (self._entries >= self._limit or self._bytes >= self._bytes_max) and (waiter is not None or not folded):
+            return None  # one more of the same that nobody waits for always has room
         if runs is None:
-            if len(self._runs) >= self._limit:
-                return None
             runs = self._runs[verdict.fingerprint] = []
-        last = runs[-1] if runs else None
-        folded = (
-            last is not None
-            and last.verdict.kind is verdict.kind
-            and last.foldable
-            and not (event.references or event.known_as or event.attachments)
-        )
-        if last is None or not folded:
-            last = Run(event, verdict, event.at_ms, event.at_ms)
-            runs.append(last)
-        last.last_ms = max(last.last_ms, event.at_ms)
+        if not folded:
+            runs.append(Run(event, verdict, event.at_ms, event.at_ms))
+            self._entries += 1
+            self._bytes += runs[-1].weight
+        run = runs[-1]
+        run.last_ms = max(run.last_ms, event.at_ms)
         if waiter is None:
-            last.offered += 1
+            run.offered += 1
         else:
-            last.waiters.append(waiter)
+            run.waiters.append(waiter)
+            self._entries += 1
+            self.waiting += 1
         self.inputs += 1
         return folded
 
     def take(self, most: int) -> list[Run]:
-        """Remove and return the runs of at most ``most`` fingerprints, the oldest first."""
+        """Remove and return at most ``most`` runs, of the oldest fingerprints first."""
         taken: list[Run] = []
-        for mark in list(self._runs)[:most]:
-            taken += self._runs.pop(mark)
-        self.inputs -= sum(run.count for run in taken)
+        for mark in list(islice(self._runs, most)):
+            runs = self._runs[mark]
+            room = most - len(taken)
+            taken += runs[:room]
+            if len(runs) > room:
+                del runs[:room]
+                break
+            del self._runs[mark]
+        self._count(taken, -1)
         return taken
 
     def give_back(self, runs: list[Run]) -> None:
         """Put runs that could not be committed before what came since; those who waited were told to try again."""
         given: dict[str, list[Run]] = {}
+        kept = []
         for run in runs:
             run.waiters.clear()
             if run.offered:
                 given.setdefault(run.verdict.fingerprint, []).append(run)
+                kept.append(run)
         for mark, newer in self._runs.items():
             given.setdefault(mark, []).extend(newer)
         self._runs = given
-        self.inputs = sum(run.count for runs in given.values() for run in runs)
+        self._count(kept, 1)
+
+    def shift(self, by_ms: int) -> None:
+        """Move every instant, after a step of the wall clock."""
+        for run in (run for runs in self._runs.values() for run in runs):
+            run.first_ms += by_ms
+            run.last_ms += by_ms
+            run.event = replace(run.event, at_ms=run.event.at_ms + by_ms)
+
+    def _count(self, runs: list[Run], sign: int) -> None:
+        for run in runs:
+            self._entries += sign * (1 + len(run.waiters))
+            self._bytes += sign * run.weight
+            self.inputs += sign * run.count
+            self.waiting += sign * len(run.waiters)
+
+
+def _is_mail(event: Event) -> bool:
+    """Whether it has a text of its own that must not become a number."""
+    return bool(event.references or event.known_as or event.attachments)
+
+
+def _text(event: Event) -> tuple[str, str]:
+    return event.summary, event.description

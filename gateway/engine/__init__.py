@@ -1,0 +1,13 @@
+"""The engine: takes a batch of inputs, asks the core what each means, writes all answers in one transaction.
+
+`engine` gathers, commits and releases; `meaning` says inside a transaction what a run or an observation comes to.
+
+Failure semantics: a future that `Engine.emit` gave is done only after the commit, and always gets an answer, even if
+the task that commits is cancelled meanwhile. If the disk refuses, those who wait are told to try again (`Overloaded`),
+what nobody can repeat stays in memory and is tried again, and `healthy` falls until a write succeeds. An input that the
+core itself cannot bear is set aside in the quarantine, alone, and acknowledged.
+"""
+
+from gateway.engine.engine import Engine, EngineLimits
+
+__all__ = ["Engine", "EngineLimits"]

@@ -1,0 +1,338 @@
+"""Gathers what collectors heard, commits it in batches, and releases those who wait after the commit."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from gateway import metrics
+from gateway.core.decision import Command, Decision, Verb
+from gateway.core.event import Event
+from gateway.core.incident import Incident
+from gateway.core.judge import Judge
+from gateway.core.reason import Dropped, Reason
+from gateway.core.rules import Verdict
+from gateway.core.ticket import Observation, Ticket
+from gateway.engine.meaning import Outcome, apply, look_at, write_run
+from gateway.engine.timers import RETRY_S, Timers
+from gateway.pending import BYTES_MAX, Pending, Run, Waiter
+from gateway.plugin import Clock, Overloaded, Receipt
+from gateway.store.api import Store, StoreError, Transaction
+
+log = structlog.get_logger()
+
+PROBE = "engine/probe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLimits:
+    """What the engine takes at once."""
+
+    lazy_s: float = 0.1
+    """How long events that nobody waits for are gathered before they are committed."""
+    batch_max: int = 2000
+    """Runs per commit, so that an inform never waits long."""
+    pending_max: int = 20_000
+    """Runs and waiters that may wait; more are refused, and counted."""
+    bytes_max: int = BYTES_MAX
+    """Bytes of text and files that may wait."""
+
+
+class Engine:
+    """One per process. `run` serves until cancelled."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        judge: Judge,
+        clock: Clock,
+        new_id: Callable[[int], str],
+        limits: EngineLimits | None = None,
+        wake_delivery: Callable[[], None] = lambda: None,
+        follow_clock: Callable[[int], None] = lambda _jump: None,
+        clock_jump: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.judge = judge
+        self.healthy = True
+        self.progress = 0
+        """Grows with each turn of the commit loop: what the watchdog looks at."""
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._limits = limits or EngineLimits()
+        self._wake_delivery = wake_delivery
+        self._follow_clock = follow_clock
+        self._pending = Pending(limit=self._limits.pending_max, bytes_max=self._limits.bytes_max)
+        self._suspects: deque[list[Run]] = deque()
+        """Parts of a batch that the core could not bear, in order: one of them is to blame."""
+        self._wanted = asyncio.Event()
+        self._idle = asyncio.Event()
+        """Set while no batch is being written."""
+        self._idle.set()
+        self._lazy: asyncio.TimerHandle | None = None
+        self._timers = Timers(
+            store, clock, decide=self._decide, refused=self._refused, clock_jump=clock_jump, move_clock=self._move_clock,
+            idle=self._idle,
+        )  # fmt: skip
+
+    # --- what collectors call (by way of their intake) -------------------------------------------
+
+    def emit(self, event: Event) -> asyncio.Future[Receipt]:
+        """Take an event that somebody waits for: it is committed at once."""
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        judged = self._judge(event)
+        if judged is None:
+            self._set_aside(event, 1, [("", future)])
+        elif self._pending.add(*judged, (event.identity, future)) is None:
+            metrics.INPUTS_DROPPED.labels(event.collector, Dropped.OVERLOAD).inc()
+            future.set_exception(Overloaded("too much waits for the store"))
+        else:
+            self._want()
+        return future
+
+    def offer(self, event: Event) -> bool:
+        """Take an event that nobody waits for: it is committed with others, soon."""
+        judged = self._judge(event)
+        if judged is None:
+            self._set_aside(event, 1, [])
+            return True
+        if self._pending.add(*judged, None) is None:
+            metrics.INPUTS_DROPPED.labels(event.collector, Dropped.OVERLOAD).inc()
+            return False
+        self._gather()
+        return True
+
+    def quarantine(self, raw: bytes, *, reason: Dropped, source: str) -> asyncio.Future[Receipt]:
+        """Keep what cannot be parsed; the future is done when it is on disk."""
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._quarantine(raw, [("", future)], reason=reason, source=source)
+        return future
+
+    # --- what services and operators call ---------------------------------------------------------
+
+    async def observe(self, sink: str, seen: Sequence[tuple[Ticket, Observation]], *, since_ms: int) -> None:
+        """Take what was seen of tickets; what was asked before our own last write says nothing.
+
+        Raises:
+            StoreError: the disk refused; look again.
+        """
+        try:
+            await self._decide(lambda tx, now_ms: look_at(tx, sink, seen, since_ms=since_ms, now_ms=now_ms))
+        except StoreError:
+            raise
+        except Exception:
+            if len(seen) == 1:
+                log.exception("observation.skipped", sink=sink, incident=seen[0][0].incident)
+                return
+            for one in seen:
+                await self.observe(sink, [one], since_ms=since_ms)
+
+    async def command(self, incident_id: str, verb: Verb, *, actor: str) -> Incident | None:
+        """Do what an operator says; the incident as it is then, or None if there is none."""
+
+        def work(tx: Transaction, now_ms: int) -> list[Decision]:
+            incident = tx.incident(incident_id)
+            return [apply(tx, incident, Command(verb=verb, actor=actor), now_ms=now_ms)] if incident else []
+
+        decisions = await self._decide(work)
+        return decisions[0].incident if decisions else None
+
+    async def run(self) -> None:
+        """Serve until cancelled; a batch that is being written then is released all the same when it is on disk."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._commit_for_ever(), name="engine-commit")
+            tasks.create_task(self._timers.run(), name="engine-timers")
+
+    async def drain(self) -> None:
+        """Commit what waits; call when the collectors have stopped. Cancel it when time is up."""
+        try:
+            while len(self._pending) or self._suspects or not self._idle.is_set():
+                if not await self._commit_batch():
+                    await self._clock.sleep(RETRY_S)
+        except asyncio.CancelledError:
+            log.error("inputs.lost", count=self._pending.inputs)
+            raise
+
+    # --- gathering --------------------------------------------------------------------------------
+
+    def _judge(self, event: Event) -> tuple[Event, Verdict] | None:
+        try:
+            return self.judge.judge(event)
+        except Exception:
+            log.exception("judgement.failed", collector=event.collector, source=event.source)
+            return None
+
+    def _gather(self) -> None:
+        """Commit what nobody waits for soon, or at once if it is a whole batch."""
+        if len(self._pending) >= self._limits.batch_max:
+            self._want()
+        elif self._lazy is None and not self._wanted.is_set():
+            self._lazy = asyncio.get_running_loop().call_later(self._limits.lazy_s, self._want)
+
+    def _want(self) -> None:
+        if self._lazy is not None:
+            self._lazy.cancel()
+            self._lazy = None
+        self._wanted.set()
+
+    # --- commits ----------------------------------------------------------------------------------
+
+    async def _commit_for_ever(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while not await self._commit_batch():
+                await self._clock.sleep(RETRY_S)
+            self.progress += 1
+            if self._pending.waiting or self._suspects:
+                self._want()
+            elif len(self._pending):
+                self._gather()
+
+    async def _commit_batch(self) -> bool:
+        """Write one batch, or wait for the one that is being written; False if the disk refuses."""
+        if self._idle.is_set():
+            batch = self._suspects.popleft() if self._suspects else self._pending.take(self._limits.batch_max)
+            if not batch and self.healthy:
+                return True
+            self._send(batch)
+        await self._idle.wait()
+        return self.healthy
+
+    def _send(self, batch: list[Run]) -> None:
+        """Hand a batch to the store. What follows hangs on the store's future, not on any task that may be cancelled.
+
+        An empty batch asks whether the disk takes writes again.
+        """
+        self._idle.clear()
+        metrics.PENDING.set(len(self._pending))
+        if batch:
+            metrics.BATCH_INPUTS.observe(sum(run.count for run in batch))
+        sent_s = asyncio.get_running_loop().time()
+        self._store.submit(lambda tx: self._write(tx, batch)).add_done_callback(partial(self._written, batch, sent_s))
+
+    def _write(self, tx: Transaction, batch: Sequence[Run]) -> list[Outcome]:
+        if not batch:
+            tx.put(PROBE, b"")
+        now_ms = self._clock.now_ms()
+        return [write_run(tx, run, now_ms=now_ms, new_id=self._new_id(now_ms)) for run in batch]
+
+    def _written(self, batch: list[Run], sent_s: float, done: asyncio.Future[list[Outcome]]) -> None:
+        metrics.COMMIT_SECONDS.observe(asyncio.get_running_loop().time() - sent_s)
+        try:
+            error = StoreError("the write was cancelled") if done.cancelled() else done.exception()
+            if isinstance(error, StoreError):
+                self._give_back(batch, error)
+            elif error is not None:
+                self._split(batch, error)
+            else:
+                self._release(batch, done.result())
+        finally:
+            self._idle.set()
+
+    def _release(self, batch: list[Run], outcomes: list[Outcome]) -> None:
+        self._recovered()
+        for run, outcome in zip(batch, outcomes, strict=True):
+            _answer(run.waiters, Receipt(incident=outcome.incident, reason=outcome.reason))
+            _count(run, outcome)
+        if any(outcome.wishes for outcome in outcomes):
+            self._wake_delivery()
+        self._timers.retime()
+
+    def _split(self, batch: list[Run], error: BaseException) -> None:
+        """Search by halves for the run that the core cannot bear, and set that one aside."""
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            self._suspects.extendleft((batch[middle:], batch[:middle]))
+        elif batch:
+            run = batch[0]
+            log.error("input.failed", collector=run.event.collector, source=run.event.source, exc_info=error)
+            self._set_aside(run.event, run.count, run.waiters)
+
+    def _give_back(self, batch: list[Run], error: StoreError) -> None:
+        runs = [*batch, *(run for part in self._suspects for run in part)]
+        self._suspects.clear()
+        for run in runs:
+            metrics.INPUTS_DROPPED.labels(run.event.collector, Dropped.OVERLOAD).inc(len(run.waiters))
+            _answer(run.waiters, Overloaded(str(error)))
+        self._pending.give_back(runs)
+        self._refused(error)
+
+    def _set_aside(self, event: Event, count: int, waiters: Sequence[Waiter]) -> None:
+        metrics.INPUTS_DROPPED.labels(event.collector, Dropped.MALFORMED).inc(count)
+        raw = repr(event).encode("utf-8", "backslashreplace")
+        self._quarantine(raw, waiters, reason=Dropped.MALFORMED, source=event.source)
+
+    def _quarantine(self, raw: bytes, waiters: Sequence[Waiter], *, reason: Dropped, source: str) -> None:
+        at_ms = self._clock.now_ms()
+
+        def kept(done: asyncio.Future[None]) -> None:
+            error = StoreError("the write was cancelled") if done.cancelled() else done.exception()
+            if isinstance(error, StoreError):
+                self._refused(error)
+            receipt = Receipt(incident="", reason=Reason.DROPPED)
+            _answer(waiters, receipt if error is None else Overloaded(str(error)))
+
+        work = partial(_keep_raw, raw=raw, reason=reason, source=source, at_ms=at_ms)
+        self._store.submit(work).add_done_callback(kept)
+
+    def _refused(self, error: StoreError) -> None:
+        if self.healthy:
+            log.error("store.refused", detail=str(error))
+        self.healthy = False
+        metrics.STORE_OK.set(0)
+        self._want()  # so that somebody notices when it is well again
+
+    def _recovered(self) -> None:
+        if not self.healthy:
+            log.info("store.recovered")
+        self.healthy = True
+        metrics.STORE_OK.set(1)
+
+    # --- for timers and services -------------------------------------------------------------------
+
+    def _move_clock(self, by_ms: int) -> None:
+        self._pending.shift(by_ms)
+        self._follow_clock(by_ms)
+
+    async def _decide(self, work: Callable[[Transaction, int], list[Decision]]) -> list[Decision]:
+        """Run ``work`` in a transaction; count its decisions and wake whom they concern."""
+        decisions = await self._store.run(lambda tx: work(tx, self._clock.now_ms()))
+        for decision in decisions:
+            metrics.DECISIONS.labels(decision.reason).inc()
+        if any(decision.wishes for decision in decisions):
+            self._wake_delivery()
+        if decisions:
+            self._timers.retime()
+        return decisions
+
+
+def _answer(waiters: Sequence[Waiter], answer: Receipt | Overloaded) -> None:
+    for _, future in waiters:
+        if future.done():
+            continue  # whoever waited has gone
+        if isinstance(answer, Receipt):
+            future.set_result(answer)
+        else:
+            future.set_exception(answer)
+
+
+def _count(run: Run, outcome: Outcome) -> None:
+    """Balance the books: received = kept + folded + dropped."""
+    for reason in (*outcome.before, outcome.reason):
+        metrics.DECISIONS.labels(reason).inc()
+    collector = run.event.collector
+    if outcome.reason is Reason.DROPPED:
+        metrics.INPUTS_DROPPED.labels(collector, Dropped.RULE).inc(outcome.fresh)
+    elif outcome.fresh:
+        metrics.INPUTS_KEPT.labels(collector).inc()
+        metrics.INPUTS_FOLDED.labels(collector).inc(outcome.fresh - 1)
+    metrics.INPUTS_DROPPED.labels(collector, Dropped.DUPLICATE).inc(outcome.repeated)
+
+
+def _keep_raw(tx: Transaction, *, raw: bytes, reason: Dropped, source: str, at_ms: int) -> None:
+    tx.quarantine(raw, reason=reason, source=source, at_ms=at_ms)

@@ -1,0 +1,173 @@
+"""What an input comes to, inside a transaction: load the incident concerned, let the core decide, write the answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gateway.core.decide import decide
+from gateway.core.decision import Decision, Due, Heard, Input, Seen
+from gateway.core.event import EventKind
+from gateway.core.incident import Incident, State, due_of
+from gateway.core.reason import Reason
+from gateway.core.rules import DEFAULT_RULE
+from gateway.core.ticket import Observation, Ticket, TicketState
+from gateway.pending import Run
+from gateway.store.api import Transaction
+
+LONGEST_CONDITION = 400
+LONGEST_SAMPLE = 2000
+POSTPONE_MS = 3_600_000
+"""A deadline that the core cannot act on is looked at again after this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one run: the incident, the reason, how many of its events were new and how many known."""
+
+    incident: str
+    reason: Reason
+    fresh: int = 0
+    repeated: int = 0
+    wishes: bool = False
+    before: tuple[Reason, ...] = ()
+    """What deadlines that had passed decided first."""
+
+
+def apply(tx: Transaction, incident: Incident | None, what: Input, *, now_ms: int, new_id: str = "") -> Decision:
+    """Decide, and write what changed."""
+    decision = decide(incident, what, now_ms=now_ms, new_id=new_id)
+    if decision.incident is not incident or decision.tickets or decision.wishes or decision.entries:
+        tx.write(decision, now_ms=now_ms)
+    return decision
+
+
+# --- runs ------------------------------------------------------------------------------------------
+
+
+def write_run(tx: Transaction, run: Run, *, now_ms: int, new_id: str) -> Outcome:
+    """Decide a run of events, but for those that are retransmissions of what was acknowledged before."""
+    fresh, known = _fresh(tx, run)
+    if fresh == 0:
+        return Outcome(known, Reason.DUPLICATE, repeated=run.count)
+    incident, follow_up, before = _concerned(tx, run, now_ms=now_ms)
+    decision = _decide_run(tx, run, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, new_id=new_id)
+    touched = decision.incident.id if decision.incident else ""
+    for identity, _ in run.waiters:
+        if identity:
+            tx.remember_upstream(identity, touched, at_ms=now_ms)
+    if run.verdict.rule == DEFAULT_RULE:
+        sample = run.event.description[:LONGEST_SAMPLE]
+        tx.count_unknown(run.event.condition[:LONGEST_CONDITION], count=fresh, at_ms=run.last_ms, sample=sample)
+    wishes = any(one.wishes for one in (*before, decision))
+    return Outcome(
+        touched, decision.reason, fresh, run.count - fresh, wishes, tuple(one.reason for one in before)
+    )  # fmt: skip
+
+
+def _fresh(tx: Transaction, run: Run) -> tuple[int, str]:
+    """How many events of the run are new, and the incident that the others went to."""
+    fresh, known = run.offered, ""
+    seen: set[str] = set()
+    for identity, _ in run.waiters:
+        incident_id = tx.upstream(identity) if identity else None
+        if incident_id is not None:
+            known = incident_id
+        elif identity not in seen:
+            fresh += 1
+        if identity:
+            seen.add(identity)
+    return fresh, known
+
+
+def _decide_run(
+    tx: Transaction, run: Run, incident: Incident | None, *, follow_up: bool, count: int, now_ms: int, new_id: str
+) -> Decision:
+    heard = Heard(
+        event=run.event, verdict=run.verdict, count=count,
+        first_ms=run.first_ms, last_ms=run.last_ms, follow_up=follow_up,
+    )  # fmt: skip
+    if run.verdict.kind is EventKind.CLEAR and run.first_ms < run.last_ms:
+        # The first clear is the one that counts; a later one only if the first came too late to be true.
+        decision = apply(tx, incident, replace(heard, last_ms=run.first_ms), now_ms=now_ms, new_id=new_id)
+        if decision.reason is not Reason.STALE_CLEAR:
+            return decision
+    return apply(tx, incident, heard, now_ms=now_ms, new_id=new_id)
+
+
+def _concerned(tx: Transaction, run: Run, *, now_ms: int) -> tuple[Incident | None, bool, list[Decision]]:
+    """The incident that the run is about, whether a reference names it, and what its passed deadlines decided.
+
+    A reference to what is closed makes no follow-up: a new incident begins that is linked to it, unless one with the
+    run's own fingerprint is not closed yet.
+    """
+    decided: list[Decision] = []
+    linked: Incident | None = None
+    for reference in run.event.references:
+        incident_id = tx.resolve(reference)
+        incident = _up_to_date(tx, tx.incident(incident_id) if incident_id else None, decided, now_ms=now_ms)
+        if incident is not None and incident.state is not State.CLOSED:
+            return incident, True, decided
+        linked = linked or incident
+    incident = _up_to_date(tx, tx.latest(run.verdict.fingerprint), decided, now_ms=now_ms)
+    if linked is not None and (incident is None or incident.state is State.CLOSED):
+        return linked, True, decided
+    return incident, False, decided
+
+
+def _up_to_date(tx: Transaction, incident: Incident | None, decided: list[Decision], *, now_ms: int) -> Incident | None:
+    """Let a deadline that has passed act before the event does: the ticker may be a moment behind."""
+    while incident is not None and incident.due_ms is not None and incident.due_ms <= now_ms:
+        decision = apply(tx, incident, Due(), now_ms=now_ms)
+        if decision.incident is incident:
+            break
+        decided.append(decision)
+        incident = decision.incident
+    return incident
+
+
+# --- deadlines -------------------------------------------------------------------------------------
+
+
+def act_on_deadline(tx: Transaction, incident: Incident, *, now_ms: int) -> Decision:
+    """Let a deadline act; one that has nothing to say is set right, so that it does not come up for ever."""
+    decision = apply(tx, incident, Due(), now_ms=now_ms)
+    if decision.incident is incident:
+        due_ms = due_of(incident)
+        right = now_ms + POSTPONE_MS if due_ms is not None and due_ms <= now_ms else due_ms
+        tx.write(replace(decision, incident=replace(incident, due_ms=right)), now_ms=now_ms)
+    return decision
+
+
+def postpone(tx: Transaction, incident_id: str, *, now_ms: int) -> None:
+    """Look at an incident's deadline again later."""
+    incident = tx.incident(incident_id)
+    if incident is not None:
+        later = replace(incident, due_ms=now_ms + POSTPONE_MS)
+        tx.write(Decision(reason=Reason.UNCHANGED, incident=later), now_ms=now_ms)
+
+
+# --- observations ----------------------------------------------------------------------------------
+
+
+def look_at(
+    tx: Transaction, sink: str, seen: Sequence[tuple[Ticket, Observation]], *, since_ms: int, now_ms: int
+) -> list[Decision]:
+    """Decide what was seen of tickets; what was asked before our own last write says nothing."""
+    decisions = []
+    for asked, observation in seen:
+        ticket = tx.ticket(asked.incident, sink)
+        stale = ticket.ref is None or asked.ref is None or asked.ref.id != ticket.ref.id
+        if stale or ticket.written_ms >= since_ms or tx.busy(asked.incident, sink):
+            continue
+        told = Seen(ticket=ticket, observation=_as_ours(tx, ticket, observation))
+        decisions.append(apply(tx, tx.incident(asked.incident), told, now_ms=now_ms))
+    return decisions
+
+
+def _as_ours(tx: Transaction, ticket: Ticket, observation: Observation) -> Observation:
+    """The observation; a ticket that a person merged into another incident's one is closed, not shared."""
+    if ticket.ref is None or observation.ref.id == ticket.ref.id:
+        return observation
+    owner = tx.ticket_at(ticket.sink, observation.ref.id)
+    if owner is None or owner.incident == ticket.incident:
+        return observation
+    return Observation(ref=ticket.ref, state=TicketState.CLOSED)
