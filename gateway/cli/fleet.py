@@ -66,9 +66,10 @@ class Mail:
 class Fleet:
     """Plays the story until it is cancelled."""
 
-    def __init__(self, *, seed: int, ports: Ports, say: Say) -> None:
+    def __init__(self, *, seed: int, ports: Ports, say: Say, haste: float = 1.0) -> None:
+        """Play the story of ``seed``, ``haste`` times as fast, and ``say`` each thing that is done."""
         chance = random.Random(seed)  # noqa: S311 - a story, no secret
-        self._chance, self._ports, self._say = chance, ports, say
+        self._chance, self._ports, self._say, self._haste = chance, ports, say, haste
         self.stations = [
             Station(name=f"{site}-{number:02}", site=site, offset_s=chance.uniform(0, BEAT_EVERY_S))
             for site in SITES
@@ -95,12 +96,12 @@ class Fleet:
     # --- stations --------------------------------------------------------------------------------
 
     async def _beat_for_ever(self, broker: aiomqtt.Client, station: Station) -> None:
-        await asyncio.sleep(station.offset_s)
+        await self._sleep(station.offset_s)
         while True:
             if not station.silent:
                 station.beats += 1
                 await broker.publish(f"fleet/{station.site}/{station.name}/heartbeat", station.payload, qos=1)
-            await asyncio.sleep(BEAT_EVERY_S)
+            await self._sleep(BEAT_EVERY_S)
 
     def _fault(self, station: Station, fault: str) -> None:
         station.fault = fault
@@ -112,6 +113,9 @@ class Fleet:
         names = ", ".join(station.name for station in stations)
         self._say(f"beat  {names} {'fall silent: late after 35 s, down 10 s later' if silent else 'beat again'}")
 
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self._haste)
+
     # --- the story -------------------------------------------------------------------------------
 
     async def _tell_for_ever(self) -> None:
@@ -120,11 +124,11 @@ class Fleet:
             began_s = loop.time()
             self._round += 1
             for at_s, act in self._story():
-                await asyncio.sleep(max(0.0, began_s + at_s - loop.time()))
+                await asyncio.sleep(max(0.0, began_s + at_s / self._haste - loop.time()))
                 done = act()
                 if done is not None:
                     await done
-            await asyncio.sleep(max(0.0, began_s + ROUND_S - loop.time()))
+            await asyncio.sleep(max(0.0, began_s + ROUND_S / self._haste - loop.time()))
 
     def _story(self) -> Iterator[tuple[float, Callable[[], Any]]]:
         """What happens in one round: seconds since it began, and the act."""

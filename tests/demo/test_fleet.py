@@ -1,0 +1,103 @@
+"""The simulated fleet tells its story through real sockets, and the daemon hears it."""
+
+import asyncio
+import contextlib
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from collectors.snmp import codec
+from collectors.snmp.names import standard
+from collectors.snmp.translate import to_event
+from gateway.app import App, running
+from gateway.cli.fleet import LINK_DOWN, LINK_UP, SITES, STATIONS_PER_SITE, Fleet, Ports, trap_datagram
+from gateway.config import load, quick_start_file
+from gateway.plugins import discover
+
+HASTE = 60.0
+"""A round of two minutes takes two seconds."""
+
+
+def told_of_a_round(seed: int) -> list[tuple[float, list[object]]]:
+    """When each act of the first round comes, and whom it concerns."""
+    story = Fleet(seed=seed, ports=Ports(), say=lambda _: None)._story()
+    return [
+        (at_s, [cell.cell_contents for cell in act.__closure__ if not isinstance(cell.cell_contents, Fleet)])
+        for at_s, act in story
+    ]
+
+
+@pytest.mark.parametrize(("trap", "name"), [(LINK_DOWN, "linkDown"), (LINK_UP, "linkUp")])
+def test_the_trap_of_a_router_says_which_port(trap, name):
+    message = codec.decode_message(trap_datagram(trap, 7), limits=codec.Limits())
+    assert message.community == b"public"
+    event = to_event(message.pdu, address="127.0.1.1", names=standard(), at_ms=0, collector="snmp")
+    assert (event.condition, event.labels["ifIndex"], event.labels["ifDescr"]) == (name, "7", "ge-0/0/7")
+
+
+def test_every_station_has_a_name_of_its_own_and_says_how_often_it_beats():
+    stations = Fleet(seed=1, ports=Ports(), say=lambda _: None).stations
+    assert len({station.name for station in stations}) == len(stations) == len(SITES) * STATIONS_PER_SITE
+    assert stations[0].payload == '{"status":"ok","seq":0,"interval":5}'
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        taken = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in taken:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in taken]
+
+
+async def seen(app: App, wanted: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Condition and state of every incident, once all that is wanted is among them."""
+    while True:
+        page = await app.store.reader.incidents(limit=100)
+        found = {(item["condition"], item["state"]) for item in page.items}
+        if wanted <= found:
+            return found
+        await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def quick_start(tmp_path: Path) -> tuple[Path, Ports]:
+    """The quick start's configuration on ports that are free."""
+    pytest.importorskip("iotcore", reason="the extra 'broker' is not installed")
+    http, snmp, mqtt, smtp = free_ports(4)
+    text = quick_start_file().read_text("utf-8")
+    for given, instead in (("9464", http), ("1162", snmp), ("1883", mqtt), ("2525", smtp)):
+        text = re.sub(rf"127\.0\.0\.1:{given}", f"127.0.0.1:{instead}", text)
+    file = tmp_path / "tocsin.toml"
+    file.write_text(text, encoding="utf-8")
+    return file, Ports(snmp=snmp, mqtt=mqtt, smtp=smtp)
+
+
+async def test_the_daemon_hears_the_whole_story(quick_start, tmp_path):
+    file, ports = quick_start
+    said: list[str] = []
+    async with asyncio.timeout(60), running(load(file, plugins=discover()), state_dir=tmp_path / "state") as app:
+        async with asyncio.TaskGroup() as tasks:
+            fleet = tasks.create_task(Fleet(seed=1, ports=ports, say=said.append, haste=HASTE).run())
+            await seen(
+                app,
+                {
+                    ("link_down", "resolved"),
+                    ("service_problem", "resolved"),
+                    ("zabbix_problem", "resolved"),
+                    ("station_fault", "resolved"),
+                    ("mail", "open"),
+                },
+            )
+            fleet.cancel()
+        page = await app.store.reader.incidents(limit=100)
+    storm = [item for item in page.items if item["condition"] == "link_down" and item["occurrences"] >= 200]
+    assert len(storm) == 1, "two hundred repeats of one trap are one incident"
+    assert said[0] == "40 stations of 5 sites beat every 5 s"
+    assert any("fall silent" in line for line in said)
+
+
+def test_the_same_seed_tells_the_same_story():
+    assert told_of_a_round(1) == told_of_a_round(1)
+    assert told_of_a_round(1) != told_of_a_round(2)
