@@ -33,6 +33,8 @@ observe_every = "5s"
 [stations]
 interval = "7d"
 discover_per_min = 1000000
+[engine]
+source_new_per_min = 0
 [collectors.snmp]
 listen = ["127.0.0.1:{trap}"]
 communities = ["public"]
@@ -76,17 +78,17 @@ object = "{{ifDescr}}"
 continue = true
 [[rule]]
 name = "ticket-link"
-match = ["ifDescr =~ '^t-'"]
+match = ['ifDescr =~ "^t-"']
 sinks = {sinks}
 [[rule]]
 name = "ticket-station"
 condition = "station_fault"
-match = ["source =~ '^t-'"]
+match = ['source =~ "^t-"']
 sinks = {sinks}
 [[rule]]
 name = "ticket-mail"
 condition = "mail"
-match = ["subject =~ '^t-'"]
+match = ['subject =~ "^t-"']
 sinks = {sinks}
 """
 SECRETS = {

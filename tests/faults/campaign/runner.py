@@ -20,9 +20,9 @@ from tests.faults.campaign.ledger import Ledger, Names, Sender
 from tests.faults.campaign.powercut import Disk, compiled
 from tests.faults.campaign.verify import WORDS, Findings, reckon, tickets_made
 
-SHARE_IN_START = 0.2
+SHARE_IN_START = 0.25
 """Deaths while it starts."""
-MEAN_LIFE_S = 0.5
+MEAN_LIFE_S = 0.4
 """From ready to death, on average."""
 LONGEST_LIFE_S = 3.0
 SHARE_TORN = 0.5
