@@ -8,7 +8,11 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
+from gateway.config import rule_packs
+from gateway.core.operation import OperationState
 from gateway.core.reason import Dropped, Failed, Webhook
+from gateway.core.station import StationState
+from gateway.plugins import discover
 from gateway.web.openapi import document
 
 NAME = re.compile(r"^[a-z_]+\.[a-z_]+$")
@@ -82,3 +86,30 @@ def test_every_state_is_reached_and_left(states):
     edges = states.edges()
     assert {end for _, end, _ in edges} == set(states.NODES) - {states.NONE}
     assert {start for start, _, _ in edges} == set(states.NODES)
+
+
+def test_the_sinks_are_compared_as_they_are(pages, rows):
+    head, *facts = [cells for cells in rows(pages["docs/sinks/index.md"]) if len(cells) == 5]
+    names = [re.search(r"\w+", cell)[0] for cell in head[1:]]
+    plugins = discover().sinks
+    assert set(names) == set(plugins)
+    told = {cells[0]: dict(zip(names, cells[1:], strict=True)) for cells in facts}
+    for name, plugin in plugins.items():
+        unique = told["the tracker refuses a second ticket with our key"][name]
+        assert (unique == "yes") is plugin.unique_key, name
+        assert float(told["budget, calls per second"][name]) == plugin.calls_per_s
+
+
+@pytest.mark.parametrize(
+    ("page", "closed"),
+    [("docs/concepts.md", StationState), ("docs/operations.md", OperationState)],
+    ids=["stations", "operations"],
+)
+def test_every_state_of_a_closed_list_is_explained(page, closed, pages, rows):
+    told = {cells[0].strip("`") for cells in rows(pages[page]) if len(cells) == 2}
+    assert {state.value for state in closed} <= told
+
+
+def test_every_rule_pack_is_described(pages, rows):
+    told = {cells[0].strip("`") for cells in rows(pages["docs/rules.md"]) if len(cells) == 2}
+    assert set(rule_packs()) <= told
