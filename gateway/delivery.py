@@ -87,8 +87,13 @@ class SinkDelivery:
         page: str = "",
         chance: Callable[[], float] = random.random,
         paused: Callable[[str, str], None] = lambda _sink, _why: None,
+        accepted: Callable[[str], None] = lambda _sink: None,
     ) -> None:
-        """Deliver to ``sink``; ``page`` links to an incident (``{incident}``); ``paused(name, why)`` is told when its credentials are refused."""
+        """Deliver to ``sink``; ``page`` links to an incident (``{incident}``).
+
+        ``paused(name, why)`` is told when its credentials are refused, ``accepted(name)`` when they are good again (and
+        once after a start, since a restart forgets that they were not).
+        """
         self.name = name
         self.sink = sink
         self.breaker = Breaker()
@@ -98,7 +103,9 @@ class SinkDelivery:
         self._clock = clock
         self._page = page
         self._chance = chance
-        self._tell_paused = paused
+        self._tell_paused, self._tell_accepted = paused, accepted
+        self._credentials_good: bool | None = None
+        self._ending = False
         self._budget = Budget(per_s=plugin.calls_per_s, burst=max(1.0, 2 * plugin.calls_per_s))
         self._wake = asyncio.Event()
         self._active = 0
@@ -121,27 +128,30 @@ class SinkDelivery:
                     await self._clock.wait(self._wake, min(wait_s, LONGEST_SLEEP_S))
 
     async def rest(self) -> None:
-        """Return when no call is under way."""
+        """Begin no more calls; return when none is under way."""
+        self._ending = True
         await self._resting.wait()
 
     async def _round(self, calls: asyncio.TaskGroup) -> float:
         """Start what may be started now; seconds until there may be more."""
         now_s = self._clock.monotonic_s()
         free = CONCURRENT_CALLS - self._active if self.breaker.closed else 1 - self._active
-        if free <= 0:
+        if free <= 0 or self._ending:
             return LONGEST_SLEEP_S  # a finished call wakes us
         wait_s = max(self.breaker.wait_s(now_s=now_s), self._budget.wait_s(now_s=now_s))
         if wait_s > 0:
             return wait_s
+        self._resting.clear()  # what is being claimed is as good as under way
         try:
             claimed, next_ms = await self._store.run(
                 lambda tx: self._claim(tx, min(free, 1 + int(self._budget.tokens)))
             )
         except StoreError:
+            self._rest_if_idle()
             return SETTLE_RETRY_S
+        self._active += len(claimed)
+        self._rest_if_idle()
         for work in claimed:
-            self._active += 1
-            self._resting.clear()
             self._budget.spend(now_s=now_s)
             calls.create_task(self._attempt(work), name=f"{self.name}-{work.operation.id}")
         if claimed:
@@ -172,6 +182,9 @@ class SinkDelivery:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 with metrics.CALL_SECONDS.labels(self.name).time():
                     result = await self._deliver(work)
+        except asyncio.CancelledError:
+            self._cut_short(operation)
+            raise
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises is judged here, so that nothing happens twice
             result = self._judge(operation, error)
         else:
@@ -180,9 +193,23 @@ class SinkDelivery:
             await self._settle(work, result)
         finally:
             self._active -= 1
-            if self._active == 0:
-                self._resting.set()
+            self._rest_if_idle()
             self._wake.set()
+
+    def _rest_if_idle(self) -> None:
+        if self._active == 0:
+            self._resting.set()
+
+    def _cut_short(self, operation: Operation) -> None:
+        """We stop while the call is under way: nobody knows how it ends. That is no crash, and not the operation's fault."""
+        now_ms = self._clock.now_ms()
+        if operation.state is OperationState.UNKNOWN:
+            after = replace(operation, next_ms=now_ms)
+        else:
+            after = unknown(operation, "stopped during the call", now_ms=now_ms, lags_s=self._plugin.search_lag_s)
+        # Not awaited, for we are cancelled: the store closes after us, and finishes what waits.
+        # If it refuses, the next start finds the operation in flight.
+        self._store.submit(lambda tx: tx.settle(after, claimed=operation)).add_done_callback(_heeded)
 
     async def _deliver(self, work: _Work) -> _Result:
         if work.operation.state is OperationState.UNKNOWN:
@@ -296,7 +323,8 @@ class SinkDelivery:
         was_closed = self.breaker.closed
         if isinstance(error, Unauthorized):
             self.breaker.pause(PAUSE_S * 2**self.breaker.opened, now_s=now_s)
-            if was_closed:
+            if self._credentials_good is not False:
+                self._credentials_good = False
                 self._tell_paused(self.name, said)
         elif reason is Failed.RATE_LIMITED and isinstance(error, Retry) and error.after_s is not None:
             self._budget.pause(min(error.after_s, LONGEST_PAUSE_S), now_s=now_s)
@@ -311,6 +339,9 @@ class SinkDelivery:
             metrics.SINK_UP.labels(self.name).set(1)
             log.info("sink.resumed", sink=self.name)
         self.breaker.succeeded()
+        if not self._credentials_good:
+            self._credentials_good = True
+            self._tell_accepted(self.name)
 
     async def _settle(self, work: _Work, result: _Result) -> None:
         """Write down how it ended, however long the disk refuses: the call has been made."""
@@ -350,6 +381,11 @@ class SinkDelivery:
             and work.ticket.ref is None
             and OperationState.UNKNOWN in {work.operation.state, after.state if after else None}
         )
+
+
+def _heeded(done: asyncio.Future[bool]) -> None:
+    if not done.cancelled():
+        done.exception()
 
 
 def _mark(work: _Work) -> str:

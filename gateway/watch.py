@@ -1,6 +1,7 @@
 """The watch over stations: beats come in from every collector, silence becomes an event.
 
-One observed clock for all deadlines: it advances only while we can hear, so an outage of ours costs nobody (promise 4).
+One observed clock for all deadlines: it advances only while we can hear, so an outage of ours costs nobody (promise 4):
+neither a collector that is deaf, nor a process that was suspended, or so busy that it did not look.
 Per beat nothing is written; what changed is stored every few seconds, and edges (down, fault, back) go through the
 engine as events.
 """
@@ -24,6 +25,8 @@ from gateway.store.api import Store, StoreError
 log = structlog.get_logger()
 
 TICK_S = 1.0
+STILL_S = 5.0
+"""A pulse that comes later than this proves that we stood still: what was sent meanwhile still waits to be read."""
 FLUSH_S = 5.0
 FLUSH_MOST = 5_000
 """Stations stored in one transaction, so that a commit stays short."""
@@ -77,6 +80,7 @@ class Watch:
         self._deaf: set[str] = set()
         self._observed_s = 0.0
         self._ticked_s = clock.monotonic_s()
+        self._ticked = asyncio.Event()
 
     async def load(self) -> None:
         """Take up every station again, each with its whole time before it; call before the first beat."""
@@ -118,6 +122,7 @@ class Watch:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._tick_for_ever(), name="watch-tick")
+            tasks.create_task(self._expire_for_ever(), name="watch-expire")
             tasks.create_task(self._flush_for_ever(), name="watch-flush")
 
     async def flush(self) -> None:
@@ -169,23 +174,28 @@ class Watch:
             self._keep(before)
 
     async def _tick_for_ever(self) -> None:
+        """Look at the time, and wait for nothing else: only so a tick that is late proves that we stood still."""
         while True:
             await self._clock.sleep(TICK_S)
             self._advance()
+            self._ticked.set()
+
+    async def _expire_for_ever(self) -> None:
+        while True:
+            await self._ticked.wait()
+            self._ticked.clear()
             await self._expire()
 
     def _advance(self) -> None:
         """Move the observed clock by the time that has passed while we could hear."""
-        now_s = self._clock.monotonic_s()
-        passed_s = now_s - self._ticked_s
-        self._ticked_s = now_s
-        if not self._deaf:
-            self._observed_s += passed_s
+        self._observed_s = self._observed_now()
+        self._ticked_s = self._clock.monotonic_s()
 
     def _observed_now(self) -> float:
-        if self._deaf:
+        passed_s = self._clock.monotonic_s() - self._ticked_s
+        if self._deaf or passed_s > STILL_S:
             return self._observed_s
-        return self._observed_s + self._clock.monotonic_s() - self._ticked_s
+        return self._observed_s + passed_s
 
     async def _expire(self) -> None:
         while due := self._wheel.due(self._observed_s, limit=DUE_MOST):

@@ -1,0 +1,124 @@
+"""Knows when we were blind, and says so in an incident: nobody should take our silence for calm (promise 4).
+
+A pulse that does nothing but look at the time notices when the process stood still; what it saw last is stored every
+few seconds, so that a start knows how long there was no daemon.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+import structlog
+
+from gateway.core.blind import BLIND, Said, Sight, look
+from gateway.core.event import Event
+from gateway.plugin import Clock, Overloaded, Receipt
+from gateway.store.api import Store, StoreError
+
+log = structlog.get_logger()
+
+PULSE_S = 1.0
+KEEP_EVERY_S = 10.0
+_KEPT = "tocsin/sight"
+
+
+class _Engine(Protocol):
+    def emit(self, event: Event) -> asyncio.Future[Receipt]: ...
+
+
+class BlindWatch:
+    """Watches ourselves; `run` serves until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: _Engine,
+        clock: Clock,
+        after_s: float,
+        deaf: Callable[[], Collection[str]],
+        event: Callable[[str, Said], Event],
+    ) -> None:
+        """Tell of blindness that lasts ``after_s``.
+
+        Args:
+            store: where it lasts.
+            engine: takes what there is to tell.
+            clock: the host's.
+            after_s: a shorter blindness is not told.
+            deaf: the collectors that cannot hear now.
+            event: makes an event about ourselves, of this condition.
+        """
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._after_ms = round(after_s * 1000)
+        self._deaf = deaf
+        self._event = event
+        self._sight = Sight(looked_ms=clock.now_ms())
+        self._looked_s = clock.monotonic_s()
+        self._away_ms = 0
+        self._untold: list[Said] = []
+        self._stir = asyncio.Event()
+
+    async def load(self) -> None:
+        """Find out how long there was no daemon; call before `run`.
+
+        Raises:
+            StoreError: the store could not be asked.
+        """
+        kept = await self._store.run(lambda tx: tx.get(_KEPT))
+        if kept:
+            self._sight = Sight.from_dict(json.loads(kept))
+            self._away_ms = max(0, self._clock.now_ms() - self._sight.looked_ms)
+        self._looked_s = self._clock.monotonic_s()
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._pulse(), name="blind-pulse")
+            tasks.create_task(self._tell_for_ever(), name="blind-tell")
+
+    async def flush(self) -> None:
+        """Store when we looked last.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        if not self._untold:  # else what is stored must still say it
+            kept = json.dumps(self._sight.as_dict()).encode()
+            await self._store.run(lambda tx: tx.put(_KEPT, kept))
+
+    async def _pulse(self) -> None:
+        """Look at the time, and wait for nothing else: only so a look that is late proves that we stood still."""
+        while True:
+            await self._clock.sleep(PULSE_S)
+            now_s = self._clock.monotonic_s()
+            idle = "the daemon did not run" if self._away_ms else "the process stood still"
+            self._sight, said = look(
+                self._sight,
+                now_ms=self._clock.now_ms(),
+                passed_ms=round((now_s - self._looked_s) * 1000) + self._away_ms,
+                deaf=self._deaf(),
+                after_ms=self._after_ms,
+                idle=idle,
+            )
+            self._looked_s, self._away_ms = now_s, 0
+            if said:
+                self._untold += said
+                self._stir.set()
+
+    async def _tell_for_ever(self) -> None:
+        while True:
+            await self._clock.wait(self._stir, KEEP_EVERY_S)
+            self._stir.clear()
+            try:
+                while self._untold:
+                    said = self._untold[0]
+                    await self._engine.emit(self._event(BLIND, said))
+                    del self._untold[0]
+                    log.warning("sight.changed", kind=said.kind.value, why=said.summary)
+                await self.flush()
+            except (Overloaded, StoreError) as error:
+                log.debug("sight.delayed", why=str(error))
