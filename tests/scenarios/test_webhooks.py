@@ -115,6 +115,10 @@ def counted(outcome: str, sink: str = "desk") -> float:
     return REGISTRY.get_sample_value("tocsin_webhooks_total", {"sink": sink, "outcome": outcome}) or 0.0
 
 
+def observed() -> float:
+    return REGISTRY.get_sample_value("tocsin_observations_total", {"sink": "desk"}) or 0.0
+
+
 async def test_a_closed_ticket_is_known_long_before_the_poll(at, desk) -> None:
     before = counted("heard")
     async with at as house:
@@ -193,12 +197,12 @@ async def test_a_replay_is_acknowledged_and_causes_no_second_look(at, desk) -> N
 async def test_many_webhooks_about_one_ticket_are_one_look(at, desk) -> None:
     async with at as house:
         ticket = await ticketed(house)
-        calls = len(desk.fake.calls)
+        calls, looks = len(desk.fake.calls), observed()
         for number in range(10):
             more = {"hubspot": {"occurredAt": number}, "jira": {"n": number}}.get(desk.tracker, {})
             await post(house, desk.signed(ticket["id"], **more))
         await house.passes(seconds=10)
-        assert len(desk.fake.calls) == calls + 1
+        assert (len(desk.fake.calls), observed()) == (calls + 1, looks + 1)
 
 
 async def test_tickets_of_others_are_ignored_and_leave_nothing(at, desk) -> None:
