@@ -21,12 +21,12 @@ from gateway.background import background
 from gateway.clock import SystemClock
 from gateway.compose import judge_of, limits_of, page_of, policy_of, public_url_of, terms_of
 from gateway.config import CollectorInstance, Config, SinkInstance
-from gateway.core.event import Event, EventKind
+from gateway.core.event import OURSELVES, Event, EventKind
 from gateway.core.ids import IdMaker
 from gateway.core.reason import Dropped
 from gateway.delivery import SinkDelivery
 from gateway.engine import Engine
-from gateway.intake import CollectorIntake
+from gateway.intake import CollectorIntake, OwnEvents
 from gateway.observe import SinkObservation
 from gateway.plugin import Clock, Collector, FindsDuplicates, Host, Sink
 from gateway.store.api import Store, StoreError
@@ -99,9 +99,10 @@ class App:
             clock_jump=jumps.jump_ms if jumps else lambda: 0,
             follow_clock=jumps.follow if jumps else lambda _jump_ms: None,
         )
+        self.own = OwnEvents(self.engine)
         self.watch = Watch(
             store=store,
-            engine=self.engine,
+            engine=self.own,
             clock=clock,
             policy=policy_of(config.stations),
             terms=terms_of(config),
@@ -212,9 +213,9 @@ class App:
 
     def _tell_paused(self, sink: str, why: str) -> None:
         """A tracker refuses our credentials: one incident tells, in the sinks that still work."""
-        self.engine.offer(
+        self.own.offer(
             Event(
-                collector="tocsin",
+                collector=OURSELVES,
                 source=self.config.daemon.node_name,
                 condition="sink_unauthorized",
                 kind=EventKind.RAISE,
@@ -293,7 +294,9 @@ async def running(
         if recovered:
             log.warning("outbox.recovered", unknown=recovered)
         await app.watch.load()
-        await stack.enter_async_context(background(app.engine.run(), Upkeep(app.store, app.clock, config).run()))
+        await stack.enter_async_context(
+            background(app.engine.run(), Upkeep(app.store, app.clock, config, tell=app.own.offer).run())
+        )
         sinks_started = asyncio.Event()
         await stack.enter_async_context(background(app.run_sinks(sinks_started)))
         await sinks_started.wait()

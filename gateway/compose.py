@@ -27,7 +27,13 @@ def judge_of(config: Config) -> Judge:
 def limits_of(config: Config) -> EngineLimits:
     """How much the engine takes at once."""
     engine = config.engine
-    return EngineLimits(lazy_s=engine.lazy_ms / 1000, batch_max=engine.batch_max, pending_max=engine.pending_max)
+    return EngineLimits(
+        lazy_s=engine.lazy_ms / 1000,
+        batch_max=engine.batch_max,
+        pending_max=engine.pending_max,
+        bytes_max=engine.pending_bytes,
+        source_new_per_min=engine.source_new_per_min,
+    )
 
 
 def public_url_of(config: Config) -> str:

@@ -16,12 +16,54 @@ log = structlog.get_logger()
 SAY_EVERY_S = 60.0
 """A drop is logged once per source and reason in this time."""
 MOST_REMEMBERED = 4096
+SAY_MOST = 100
+"""Lines about drops in the same time, of one collector: addresses can be forged, so that each drop has a source of its own."""
 
 
 class _Engine(Protocol):
     def emit(self, event: Event) -> asyncio.Future[Receipt]: ...
     def offer(self, event: Event) -> bool: ...
     def quarantine(self, raw: bytes, *, reason: Dropped, source: str) -> asyncio.Future[Receipt]: ...
+
+
+class Lines:
+    """So many lines of log in a time; counts those that were held back."""
+
+    def __init__(self, most: int, every_s: float) -> None:
+        self._most, self._every_s = most, every_s
+        self._began_s, self._written = float("-inf"), 0
+        self.held = 0
+
+    def spend(self, now_s: float) -> bool:
+        """Whether one more line may be written."""
+        if now_s - self._began_s >= self._every_s:
+            self._began_s, self._written = now_s, 0
+        self._written += 1
+        if self._written > self._most:
+            self.held += 1
+        return self._written <= self._most
+
+    def take_held(self) -> int:
+        """How many were held back since the last call."""
+        held, self.held = self.held, 0
+        return held
+
+
+class OwnEvents:
+    """What the daemon itself has to say (a station's end, a sink refused, inputs lost): inputs too, and counted as such."""
+
+    def __init__(self, engine: _Engine) -> None:
+        self._engine = engine
+
+    def emit(self, event: Event) -> asyncio.Future[Receipt]:
+        """Hand over an event that must reach the disk."""
+        metrics.INPUTS_RECEIVED.labels(event.collector).inc()
+        return self._engine.emit(event)
+
+    def offer(self, event: Event) -> bool:
+        """Hand over an event; False = overloaded, counted."""
+        metrics.INPUTS_RECEIVED.labels(event.collector).inc()
+        return self._engine.offer(event)
 
 
 class CollectorIntake:
@@ -43,6 +85,7 @@ class CollectorIntake:
         self._clock = clock
         self._up: bool | None = None
         self._said: dict[tuple[str, Dropped], tuple[float, int]] = {}
+        self._lines = Lines(SAY_MOST, SAY_EVERY_S)
         self._received = metrics.INPUTS_RECEIVED.labels(name)
         metrics.INPUTS_KEPT.labels(name)
         self._dropped = {reason: metrics.INPUTS_DROPPED.labels(name, reason) for reason in Dropped}
@@ -77,6 +120,10 @@ class CollectorIntake:
         if len(self._said) >= MOST_REMEMBERED:
             self._said.clear()
         self._said[source, reason] = (now_s, 0)
+        if not self._lines.spend(now_s):
+            return  # counted all the same
+        if self._lines.held:
+            log.warning("drops.unlogged", collector=self._name, lines=self._lines.take_held())
         log.warning(
             "input.dropped",
             collector=self._name, reason=reason.value, source=source, count=count + unsaid, detail=detail,

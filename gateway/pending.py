@@ -40,7 +40,9 @@ class Run:
     @property
     def weight(self) -> int:
         """Characters and bytes that it holds, about."""
-        return len(self.event.description) + sum(len(file.content) for file in self.event.attachments)
+        event = self.event
+        labels = sum(map(len, event.labels)) + sum(map(len, event.labels.values()))
+        return len(event.description) + labels + sum(len(file.content) for file in event.attachments)
 
     def folds(self, event: Event, verdict: Verdict) -> bool:
         """Whether ``event`` is a mere number here: decided one by one, the two would come to the same."""

@@ -1,11 +1,16 @@
-"""Upkeep: forgets what is old in small bites, and measures how late the event loop is."""
+"""Upkeep: forgets what is old in small bites, tells of lost inputs, and measures how late the event loop is."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Callable
 
 import structlog
 
 from gateway import metrics
 from gateway.config import Config
+from gateway.core.event import OURSELVES, Event
+from gateway.core.loss import Loss, look, sentence
+from gateway.core.reason import Dropped
 from gateway.plugin import Clock
 from gateway.store.api import Store, StoreError
 
@@ -18,21 +23,29 @@ DAY_MS = 86_400_000
 UPSTREAM_MS = 7 * DAY_MS
 """Identities of acknowledged inputs are kept for so long: mail servers repeat for days."""
 LATENESS_EVERY_S = 0.25
+LOSS_EVERY_S = 60.0
 
 
 class Upkeep:
     """Housekeeping; `run` serves until cancelled."""
 
-    def __init__(self, store: Store, clock: Clock, config: Config) -> None:
+    def __init__(self, store: Store, clock: Clock, config: Config, *, tell: Callable[[Event], bool]) -> None:
+        """Look after ``store``; ``tell`` takes an event about ourselves, or says False."""
         self._store = store
         self._clock = clock
         self._retention = config.retention
+        self._daemon = config.daemon
+        self._tell = tell
+        self._losses: dict[str, tuple[Loss, Counter[Dropped]]] = {
+            name: (Loss(), Counter()) for name in config.collectors
+        }
 
     async def run(self) -> None:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._prune_for_ever(), name="upkeep-prune")
             tasks.create_task(_measure_lateness(), name="upkeep-lateness")
+            tasks.create_task(self._look_at_losses_for_ever(), name="upkeep-losses")
 
     async def _prune_for_ever(self) -> None:
         while True:
@@ -42,6 +55,33 @@ class Upkeep:
                     await self._clock.sleep(0)
             except StoreError as error:
                 log.warning("retention.delayed", why=str(error))
+
+    async def _look_at_losses_for_ever(self) -> None:
+        self._losses = {name: (known, dropped_so_far(name)) for name, (known, _) in self._losses.items()}
+        while True:
+            await self._clock.sleep(LOSS_EVERY_S)
+            for name in self._losses:
+                self._look_at_losses(name)
+
+    def _look_at_losses(self, collector: str) -> None:
+        """Raise or clear ``input_loss``; if nobody takes it now, the next minute tries again."""
+        known, before = self._losses[collector]
+        so_far = dropped_so_far(collector)
+        after, kind, lost = look(known, so_far - before, per_min=self._daemon.loss_per_min)
+        if kind is not None and not self._tell(
+            Event(
+                collector=OURSELVES,
+                source=self._daemon.node_name,
+                condition="input_loss",
+                kind=kind,
+                at_ms=self._clock.now_ms(),
+                object=collector,
+                summary=sentence(collector, lost) if lost else f"{collector} loses nothing",
+                labels={f"lost.{reason}": str(count) for reason, count in lost.items()},
+            )
+        ):
+            after = known
+        self._losses[collector] = (after, so_far)
 
     async def _prune(self) -> int:
         now_ms = self._clock.now_ms()
@@ -53,6 +93,16 @@ class Upkeep:
                 limit=PRUNE_ROWS,
             )
         )
+
+
+def dropped_so_far(collector: str) -> Counter[Dropped]:
+    """Inputs of a collector that were not kept since the process began, by reason."""
+    counted: Counter[Dropped] = Counter()
+    for family in metrics.INPUTS_DROPPED.collect():
+        for sample in family.samples:
+            if sample.name.endswith("_total") and sample.labels["collector"] == collector:
+                counted[Dropped(sample.labels["reason"])] += int(sample.value)
+    return counted
 
 
 async def _measure_lateness() -> None:

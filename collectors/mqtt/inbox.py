@@ -51,6 +51,8 @@ class Inbox:
             waiting = self._keep(message)
         except Overloaded as error:
             waiting = _failed(error)
+            if message.qos == 0:
+                self._intake.dropped(Dropped.OVERLOAD)  # nobody will send it again
         except Exception:
             if not self._failed:
                 log.exception("message.failed", collector=self._collector)
@@ -150,8 +152,8 @@ class Inbox:
 
     def _qos0_done(self, waiting: Waiting) -> None:
         self._waiting_qos0 -= 1
-        if waiting.cancelled() or waiting.exception() is not None:
-            self._intake.dropped(Dropped.OVERLOAD)  # nobody will send it again
+        if not waiting.cancelled():
+            waiting.exception()  # the intake has counted it
 
     def _wake(self, waiting: Waiting) -> None:
         if not waiting.cancelled():

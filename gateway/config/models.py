@@ -53,6 +53,8 @@ class DaemonConfig(PluginConfig):
     """The least urgent log lines that are written."""
     drain_s: float = Field(default=10.0, ge=0, le=300)
     """Seconds that a stop waits for what was already received and for calls to trackers under way."""
+    loss_per_min: int = Field(default=100, ge=0, le=1_000_000_000)
+    """Inputs that a collector may lose in a minute; more raise an incident ``input_loss`` with the reasons. 0: never."""
 
     @property
     def node_name(self) -> str:
@@ -89,7 +91,9 @@ class EngineConfig(PluginConfig):
     pending_max: int = Field(default=20_000, ge=100, le=10_000_000)
     """Fingerprints that may wait in memory; beyond it traps are dropped and counted, and mail and beats told to repeat."""
     pending_bytes: int = Field(default=67_108_864, ge=1_048_576, le=4_294_967_296)
-    """Bytes of text and attachments that may wait in memory."""
+    """Bytes of text and attachments that may wait in memory; beyond it as beyond ``pending_max``."""
+    source_new_per_min: int = Field(default=600, ge=0, le=1_000_000)
+    """New incidents that one source may begin in a minute; the rest become one incident ``source_storm``. 0: any number."""
 
 
 class RetentionConfig(PluginConfig):

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+OURSELVES = "tocsin"
+"""The collector of events about the daemon itself (inputs lost, a sink refused)."""
 _NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 

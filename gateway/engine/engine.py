@@ -15,6 +15,7 @@ from gateway.core.incident import Incident
 from gateway.core.judge import Judge
 from gateway.core.reason import Dropped, Reason
 from gateway.core.rules import Verdict
+from gateway.core.storm import SourceBudget
 from gateway.core.ticket import Observation, Ticket
 from gateway.engine.meaning import Outcome, apply, look_at, write_run
 from gateway.engine.timers import RETRY_S, Timers
@@ -39,6 +40,8 @@ class EngineLimits:
     """Runs and waiters that may wait; more are refused, and counted."""
     bytes_max: int = BYTES_MAX
     """Bytes of text and files that may wait."""
+    source_new_per_min: int = 600
+    """New incidents that one source may begin in a minute; the rest are one storm. 0: any number."""
 
 
 class Engine:
@@ -67,6 +70,7 @@ class Engine:
         self._wake_delivery = wake_delivery
         self._follow_clock = follow_clock
         self._pending = Pending(limit=self._limits.pending_max, bytes_max=self._limits.bytes_max)
+        self._budget = SourceBudget(self._limits.source_new_per_min)
         self._suspects: deque[list[Run]] = deque()
         """Parts of a batch that the core could not bear, in order: one of them is to blame."""
         self._wanted = asyncio.Event()
@@ -219,12 +223,13 @@ class Engine:
         if not batch:
             tx.put(PROBE, b"")
         now_ms = self._clock.now_ms()
-        return [write_run(tx, run, now_ms=now_ms, new_id=self._new_id(now_ms)) for run in batch]
+        return [write_run(tx, run, now_ms=now_ms, new_id=self._new_id(now_ms), budget=self._budget) for run in batch]
 
     def _written(self, batch: list[Run], sent_s: float, done: asyncio.Future[list[Outcome]]) -> None:
         metrics.COMMIT_SECONDS.observe(asyncio.get_running_loop().time() - sent_s)
         try:
             error = StoreError("the write was cancelled") if done.cancelled() else done.exception()
+            self._budget.settle(kept=error is None)
             if isinstance(error, StoreError):
                 self._give_back(batch, error)
             elif error is not None:

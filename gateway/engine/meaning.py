@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from gateway.core.decide import decide
 from gateway.core.decision import Decision, Due, Heard, Input, Seen
-from gateway.core.event import EventKind
+from gateway.core.event import OURSELVES, EventKind
 from gateway.core.incident import Incident, State, due_of
 from gateway.core.reason import Reason
 from gateway.core.rules import DEFAULT_RULE
+from gateway.core.storm import SourceBudget, begins, storm
 from gateway.core.ticket import Observation, Ticket, TicketState
 from gateway.pending import Run
 from gateway.store.api import Transaction
@@ -43,18 +44,24 @@ def apply(tx: Transaction, incident: Incident | None, what: Input, *, now_ms: in
 # --- runs ------------------------------------------------------------------------------------------
 
 
-def write_run(tx: Transaction, run: Run, *, now_ms: int, new_id: str) -> Outcome:
+def write_run(tx: Transaction, run: Run, *, now_ms: int, new_id: str, budget: SourceBudget) -> Outcome:
     """Decide a run of events, but for those that are retransmissions of what was acknowledged before."""
     fresh, known = _fresh(tx, run)
     if fresh == 0:
         return Outcome(known, Reason.DUPLICATE, repeated=run.count)
     incident, follow_up, before = _concerned(tx, run, now_ms=now_ms)
-    decision = _decide_run(tx, run, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, new_id=new_id)
+    decided = run
+    if begins(incident, run.event, run.verdict) and not budget.spend(run.verdict.source, now_ms=now_ms):
+        event, verdict = storm(run.event, run.verdict, per_min=budget.per_min)
+        decided = replace(run, event=event, verdict=verdict)
+        incident, follow_up, more = _concerned(tx, decided, now_ms=now_ms)
+        before += more
+    decision = _decide_run(tx, decided, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, new_id=new_id)
     touched = decision.incident.id if decision.incident else ""
     for identity, _ in run.waiters:
         if identity:
             tx.remember_upstream(identity, touched, at_ms=now_ms)
-    if run.verdict.rule == DEFAULT_RULE:
+    if run.verdict.rule == DEFAULT_RULE and run.event.collector != OURSELVES:
         sample = run.event.description[:LONGEST_SAMPLE]
         tx.count_unknown(run.event.condition[:LONGEST_CONDITION], count=fresh, at_ms=run.last_ms, sample=sample)
     wishes = any(one.wishes for one in (*before, decision))

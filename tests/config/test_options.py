@@ -5,7 +5,7 @@ import re
 from gateway.config import shipped
 from gateway.config.load import SECTIONS
 
-NOT_YET = {"http.body_max", "engine.pending_bytes", "retention.timeline_rows", "retention.quarantine_mb"}  # fmt: skip
+NOT_YET = {"retention.timeline_rows", "retention.quarantine_mb"}
 """Options that nothing reads yet; take each one out of here with the change that reads it."""
 
 
