@@ -2,7 +2,8 @@
 
 Failure semantics: what is to be looked at, and when, is on disk. A search that fails says nothing and is made again. The
 incident's ticket is changed on disk before anything is closed, so that our own closing is never taken for a person's;
-after a crash in between, the next look finds the other one still open and closes it.
+after a crash in between, the next look finds the other one still open and closes it. Calls are made beside delivery's,
+but only ever about a ticket that delivery does not know of, or no longer.
 """
 
 import asyncio
@@ -59,6 +60,7 @@ class SinkSweeper:
         self._clock = clock
         self._breaker = breaker
         self._wake = wake
+        self._failing = False
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -86,14 +88,18 @@ class SinkSweeper:
     async def _tried(self, sweep: Sweep) -> Sweep | None:
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_S):
-                return await self._look(sweep)
+                after = await self._look(sweep)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; a look that failed is made again
             after = later(sweep, now_ms=self._clock.now_ms())
             why = one_line(str(error) or type(error).__name__, 500)
-            log.warning("sweep.failed", sink=self._name, incident=sweep.incident, why=why, given_up=after is None)
+            if not self._failing or after is None:
+                log.warning("sweep.failed", sink=self._name, incident=sweep.incident, why=why, given_up=after is None)
+            self._failing = True
             return after
+        self._failing = False
+        return after
 
     async def _look(self, sweep: Sweep) -> Sweep | None:
         """Look once; the sweep as it goes on."""

@@ -114,17 +114,16 @@ class SinkWebhooks:
 
     async def _look_once(self) -> None:
         """Look at as many tickets as the budget allows."""
-        now_s = self._clock.monotonic_s()
-        self._budget.wait_s(now_s=now_s)
-        share = min(TICKETS_PER_LOOK, max(1, int(self._budget.tokens)))
-        tickets = [self._waiting.pop(incident) for incident in list(self._waiting)[:share]]
-        for _ in tickets:
-            self._budget.spend(now_s=now_s)
         if not self._breaker.closed:
             self._waiting.clear()  # the poll after the pause sees it all
+        now_s = self._clock.monotonic_s()
+        tickets: list[Ticket] = []
+        while self._waiting and len(tickets) < TICKETS_PER_LOOK and self._budget.wait_s(now_s=now_s) == 0:
+            tickets.append(self._waiting.pop(next(iter(self._waiting))))
+            self._budget.spend(now_s=now_s)
         if not self._waiting:
             self._rung.clear()
-        if not tickets or not self._breaker.closed:
+        if not tickets:
             return
         try:
             await self._look(tickets)

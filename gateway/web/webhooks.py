@@ -43,8 +43,9 @@ class _Refused(Exception):
 class Webhooks:
     """Handler of the route. Whoever is refused learns nothing about why."""
 
-    def __init__(self, app: "App") -> None:
+    def __init__(self, app: "App", *, body_timeout_s: float = BODY_TIMEOUT_S) -> None:
         self._app = app
+        self._body_timeout_s = body_timeout_s
         self._said: dict[tuple[str, Webhook], tuple[float, int]] = {}
 
     async def receive(self, request: Request) -> Response:
@@ -78,7 +79,7 @@ class Webhooks:
         if declared.isdecimal() and int(declared) > most:
             raise _Refused(Webhook.OVERSIZED)
         try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
+            async with asyncio.timeout(self._body_timeout_s):
                 async for chunk in request.stream():
                     body += chunk
                     if len(body) > most:

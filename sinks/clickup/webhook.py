@@ -36,5 +36,6 @@ def _identities(items: Any, body: bytes) -> tuple[str, ...]:
     """Its history items, of which no two deliveries share one unless they are the same; a deletion may have none."""
     if not isinstance(items, list):
         items = []
-    ids = [str(item["id"]) for item in items[:MOST_ITEMS] if isinstance(item, dict) and item.get("id")]
+    named = [item.get("id") for item in items[:MOST_ITEMS] if isinstance(item, dict)]
+    ids = [str(one) for one in named if isinstance(one, str | int)]
     return (f"item/{digest('/'.join(ids).encode())}",) if ids else (digest(body),)

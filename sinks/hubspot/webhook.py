@@ -7,6 +7,7 @@ signature covers the address that HubSpot was told to call, which no proxy betwe
 import base64
 import re
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,6 +23,7 @@ _DECODED = re.compile(r"%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE
 """The escapes that HubSpot decodes in the address before it signs; all others stay."""
 _KINDS = ("ticket.", "object.")
 _IDS = ("objectId", "primaryObjectId", "newObjectId")
+MOST_MERGED = 100
 
 
 def hints(request: WebhookRequest, config: HubspotConfig) -> list[Hint]:
@@ -59,9 +61,11 @@ def _of_event(event: Mapping[str, Any]) -> Iterator[Hint]:
     """
     if not str(event.get("subscriptionType", "")).startswith(_KINDS):
         return
-    stable = {name: value for name, value in event.items() if name != "attemptNumber"}
-    identity = digest(repr(sorted(stable.items())).encode())
+    stable = [
+        (name, value) for name, value in event.items() if name != "attemptNumber" and isinstance(value, int | str)
+    ]
+    identity = digest(repr(sorted(stable, key=itemgetter(0))).encode())
     merged = event.get("mergedObjectIds")
-    named = [event.get(name) for name in _IDS] + (merged if isinstance(merged, list) else [])
+    named = [event.get(name) for name in _IDS] + (merged[:MOST_MERGED] if isinstance(merged, list) else [])
     for ticket in dict.fromkeys(str(one) for one in named if isinstance(one, int | str) and one != ""):
         yield Hint(ticket=ticket, identities=(f"{identity}/{ticket[:64]}",))
