@@ -6,10 +6,11 @@ what they delivered is committed, then calls under way may end.
 """
 
 import asyncio
-import contextlib
+import os
 import secrets
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ import structlog
 
 from gateway import metrics
 from gateway.background import background
+from gateway.blind import BlindWatch
 from gateway.clock import SystemClock
-from gateway.compose import judge_of, limits_of, page_of, policy_of, public_url_of, terms_of
-from gateway.config import CollectorInstance, Config, SinkInstance
+from gateway.compose import judge_of, limits_of, policy_of, public_url_of, terms_of
+from gateway.config import CollectorInstance, Config
+from gateway.core.blind import Said
 from gateway.core.event import OURSELVES, Event, EventKind
 from gateway.core.ids import IdMaker
 from gateway.core.reason import Dropped
@@ -28,10 +31,10 @@ from gateway.delivery import SinkDelivery
 from gateway.engine import Engine
 from gateway.intake import CollectorIntake, OwnEvents
 from gateway.observe import SinkObservation
-from gateway.plugin import Clock, Collector, FindsDuplicates, Host, Sink
+from gateway.plugin import Clock, Collector, Host, SinkError
+from gateway.sinkhost import SinkHost, SinkTrouble
 from gateway.store.api import Store, StoreError
 from gateway.store.sqlite import open_sqlite
-from gateway.sweep import SinkSweeper
 from gateway.upkeep import Upkeep
 from gateway.watch import Watch
 from gateway.webhooks import SinkWebhooks
@@ -42,8 +45,21 @@ FIRST_RESTART_S = 1.0
 LONGEST_RESTART_S = 60.0
 
 
+NEEDS_RESTART = ("collectors", "http", "engine", "retention", "stations", "station")
+"""Sections of the configuration that a reload does not apply."""
+
+
 class StartError(Exception):
     """The daemon cannot start; one sentence with place and cure."""
+
+    def __init__(self, sentence: str, *, exit_code: int = os.EX_TEMPFAIL) -> None:
+        """``exit_code``: 75 if the same start may work later, 78 if a person must change something first."""
+        super().__init__(sentence)
+        self.exit_code = exit_code
+
+
+class ReloadError(Exception):
+    """A new configuration cannot be taken: nothing has changed; one sentence."""
 
 
 class StoreKeep:
@@ -79,14 +95,10 @@ class App:
         self.state_dir = state_dir
         self.store = store
         self.clock = clock
-        self.deliveries: dict[str, SinkDelivery] = {}
-        self.observations: dict[str, SinkObservation] = {}
-        self.webhooks: dict[str, SinkWebhooks] = {}
         self.connected: dict[str, bool] = {}
         self.ready = False
         self._transports = transports
         self._sockets = sockets
-        self._sinks_changed = asyncio.Event()
         self._all_hear = asyncio.Event()
         jumps = clock if isinstance(clock, SystemClock) else None
         self.engine = Engine(
@@ -110,19 +122,52 @@ class App:
             discover_per_min=config.stations.discover_per_min,
             count=_count_beat,
         )
+        self.sinks = SinkHost(
+            store=store,
+            clock=clock,
+            engine=self.engine,
+            host=self.host,
+            paused=self._tell_paused,
+            accepted=self._tell_accepted,
+        )
+        self.blind = BlindWatch(
+            store=store,
+            engine=self.own,
+            clock=clock,
+            after_s=config.daemon.blind_after / 1000,
+            deaf=self.deaf,
+            event=self._about_us,
+        )
+
+    @property
+    def deliveries(self) -> Mapping[str, SinkDelivery]:
+        """Delivery of each sink."""
+        return self.sinks.deliveries
+
+    @property
+    def observations(self) -> Mapping[str, SinkObservation]:
+        """Observation of each sink."""
+        return self.sinks.observations
+
+    @property
+    def webhooks(self) -> Mapping[str, SinkWebhooks]:
+        """Webhooks of each sink."""
+        return self.sinks.webhooks
 
     def wake_delivery(self) -> None:
         """Say that the outbox may hold something new."""
-        for delivery in self.deliveries.values():
-            delivery.wake()
+        self.sinks.wake()
 
     def troubles(self) -> list[str]:
         """Why the daemon is not ready, a sentence each; empty if it is."""
         said = [] if self.ready else ["still starting, or stopping"]
         if not self.engine.healthy:
             said.append("the store refuses to write")
-        said += [f"collector {name} cannot hear" for name in self.config.collectors if not self.connected.get(name)]
-        return said
+        return said + [f"collector {name} cannot hear" for name in self.deaf()]
+
+    def deaf(self) -> list[str]:
+        """The collectors that cannot hear now."""
+        return [name for name in self.config.collectors if not self.connected.get(name)]
 
     async def hears(self) -> None:
         """Return when every collector can hear."""
@@ -140,91 +185,50 @@ class App:
             transport=self._transports.get(name),
         )
 
-    def reload(self, config: Config) -> None:
-        """Take a new configuration: rules, inventory and sinks at once; collectors keep their sockets and settings."""
-        if _collectors_differ(self.config, config):
-            log.warning("configuration.partly_applied", cure="restart to apply what changed in collectors and [http]")
-        sinks_differ = self.config.sinks != config.sinks or self.config.tickets != config.tickets
+    async def reload(self, config: Config) -> None:
+        """Take a new configuration: rules, inventory and sinks at once; what needs a restart is told.
+
+        Raises:
+            ReloadError: a sink of it cannot be built; nothing has changed.
+        """
+        judge = await asyncio.to_thread(judge_of, config)  # ten thousand rules take their time
+        old = self.config
+        restart_for = [name for name in NEEDS_RESTART if getattr(old, name) != getattr(config, name)]
+        config = replace(config, **{name: getattr(old, name) for name in restart_for})
+        if old.sinks != config.sinks or old.tickets != config.tickets:
+            try:
+                await self.sinks.serve(config)
+            except SinkTrouble as error:
+                raise ReloadError(str(error)) from error
         self.config = config
-        self.engine.judge = judge_of(config)
-        if sinks_differ:
-            self._sinks_changed.set()
+        self.engine.judge = judge
+        if restart_for:
+            log.warning("configuration.partly_applied", restart_for=restart_for, cure="restart to apply the rest")
         log.info("configuration.reloaded", rules=len(config.rules), sinks=sorted(config.sinks))
-
-    # --- parts that `running` starts --------------------------------------------------------------
-
-    async def run_sinks(self, started: asyncio.Event) -> None:
-        """Keep the sinks of the present configuration running; build them anew when it changes."""
-        while True:
-            self._sinks_changed.clear()
-            async with AsyncExitStack() as stack:
-                jobs: list[Coroutine[Any, Any, None]] = []
-                for name, instance in self.config.sinks.items():
-                    sink = await stack.enter_async_context(instance.plugin.build(instance.config, self.host(name)))
-                    jobs += self._serve_sink(name, sink, instance)
-                async with background(*jobs):
-                    started.set()
-                    await self._sinks_changed.wait()
-                    await self.rest()
-
-    async def rest(self) -> None:
-        """Wait for calls under way, as long as the configuration allows."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.config.daemon.drain_s):
-                for delivery in self.deliveries.values():
-                    await delivery.rest()
-
-    def _serve_sink(self, name: str, sink: Sink, instance: SinkInstance) -> list[Coroutine[Any, Any, None]]:
-        delivery = SinkDelivery(
-            name,
-            sink,
-            instance.plugin,
-            store=self.store,
-            clock=self.clock,
-            page=page_of(self.config),
-            paused=self._tell_paused,
-        )
-        observation = SinkObservation(
-            name,
-            sink,
-            store=self.store,
-            clock=self.clock,
-            tell=self.engine.observe,
-            breaker=delivery.breaker,
-            every_s=self.config.tickets.observe_every / 1000,
-        )
-        webhooks = SinkWebhooks(
-            name,
-            sink,
-            store=self.store,
-            clock=self.clock,
-            look=observation.look,
-            breaker=delivery.breaker,
-            looks_per_s=instance.plugin.calls_per_s / 2,
-        )
-        self.deliveries[name], self.observations[name], self.webhooks[name] = delivery, observation, webhooks
-        jobs = [delivery.run(), observation.run(), webhooks.run()]
-        if isinstance(sink, FindsDuplicates):
-            sweeper = SinkSweeper(
-                name, sink, store=self.store, clock=self.clock, breaker=delivery.breaker, wake=delivery.wake
-            )
-            jobs.append(sweeper.run())
-        return jobs
 
     def _tell_paused(self, sink: str, why: str) -> None:
         """A tracker refuses our credentials: one incident tells, in the sinks that still work."""
-        self.own.offer(
-            Event(
-                collector=OURSELVES,
-                source=self.config.daemon.node_name,
-                condition="sink_unauthorized",
-                kind=EventKind.RAISE,
-                at_ms=self.clock.now_ms(),
-                object=sink,
-                summary=f"{sink} refuses our credentials",
-                description=why,
-            )
+        said = Said(kind=EventKind.RAISE, summary=f"{sink} refuses our credentials")
+        self.own.offer(self._about_us("sink_unauthorized", said, about=sink, description=why))
+
+    def _tell_accepted(self, sink: str) -> None:
+        """A tracker takes our credentials: whatever was told of it is over."""
+        said = Said(kind=EventKind.CLEAR, summary=f"{sink} takes our credentials")
+        self.own.offer(self._about_us("sink_unauthorized", said, about=sink))
+
+    def _about_us(self, condition: str, said: Said, *, about: str = "", description: str = "") -> Event:
+        return Event(
+            collector=OURSELVES,
+            source=self.config.daemon.node_name,
+            condition=condition,
+            kind=said.kind,
+            at_ms=self.clock.now_ms(),
+            object=about,
+            summary=said.summary,
+            description=description,
         )
+
+    # --- parts that `running` starts --------------------------------------------------------------
 
     def intake(self, name: str) -> CollectorIntake:
         """The intake of the collector ``name``."""
@@ -250,6 +254,7 @@ class App:
                 if self.clock.monotonic_s() - began_s > LONGEST_RESTART_S:
                     wait_s = FIRST_RESTART_S
                 log.exception("collector.failed", collector=name, again_in_s=wait_s, why=str(error))
+                intake.connected(False, detail="it failed")
             await self.clock.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_RESTART_S)
 
@@ -294,20 +299,29 @@ async def running(
         if recovered:
             log.warning("outbox.recovered", unknown=recovered)
         await app.watch.load()
+        await app.blind.load()
         await stack.enter_async_context(
             background(app.engine.run(), Upkeep(app.store, app.clock, config, tell=app.own.offer).run())
         )
-        sinks_started = asyncio.Event()
-        await stack.enter_async_context(background(app.run_sinks(sinks_started)))
-        await sinks_started.wait()
+        await stack.enter_async_context(background(app.sinks.run()))
+        await _start_sinks(app)
         await _serve_faces(stack, app)
         stack.push_async_callback(_drain, app)
-        await stack.enter_async_context(background(app.watch.run()))
+        for name in config.collectors:
+            app.watch.connected(name, up=False)  # nobody's silence counts before we hear
+        await stack.enter_async_context(background(app.watch.run(), app.blind.run()))
         collectors = [await _open_collector(stack, app, instance) for instance in config.collectors.values()]
         await stack.enter_async_context(background(*(app.run_collector(name, one) for name, one in collectors)))
         app.ready = True
         stack.callback(_unready, app)
         yield app
+
+
+async def _start_sinks(app: App) -> None:
+    try:
+        await app.sinks.serve(app.config)
+    except SinkTrouble as error:
+        raise _not_built(str(error), error.__cause__) from error.__cause__
 
 
 async def _serve_faces(stack: AsyncExitStack, app: App) -> None:
@@ -326,8 +340,17 @@ async def _open_collector(stack: AsyncExitStack, app: App, instance: CollectorIn
     try:
         built = instance.plugin.build(instance.config, app.host(instance.name))
         return instance.name, await stack.enter_async_context(built)
-    except OSError as error:
-        raise StartError(f"collectors.{instance.name}: {error}") from None
+    except Exception as error:
+        raise _not_built(f"collectors.{instance.name}: {error}", error) from error
+
+
+def _not_built(sentence: str, error: BaseException | None) -> BaseException:
+    """What a plugin that cannot be built means: the world is not ready, the configuration is wrong, or it has a bug."""
+    if isinstance(error, OSError):
+        return StartError(sentence)
+    if isinstance(error, ValueError | SinkError):
+        return StartError(sentence, exit_code=os.EX_CONFIG)
+    return RuntimeError(sentence)
 
 
 def _unready(app: App) -> None:
@@ -340,13 +363,10 @@ async def _drain(app: App) -> None:
         async with asyncio.timeout(app.config.daemon.drain_s):
             await app.engine.drain()
             await app.watch.flush()
+            await app.blind.flush()
     except (TimeoutError, StoreError) as error:
         log.error("drain.incomplete", why=str(error) or "no time left")
-    await app.rest()
-
-
-def _collectors_differ(old: Config, new: Config) -> bool:
-    return old.collectors != new.collectors or old.http != new.http
+    await app.sinks.rest(app.config.daemon.drain_s)
 
 
 def _count_beat(collector: str, reason: Dropped | None) -> None:

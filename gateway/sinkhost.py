@@ -102,7 +102,7 @@ class SinkHost:
                     built = instance.plugin.build(instance.config, self._host(name))
                     sinks[name] = (await stack.enter_async_context(built), instance)
                 except Exception as error:  # noqa: BLE001 - told to whoever asked for these sinks
-                    why = SinkTrouble(f"sinks.{name}: {error or type(error).__name__}")
+                    why = SinkTrouble(f"sinks.{name}: {str(error) or type(error).__name__}")
                     why.__cause__ = error
                     one.built.set_exception(why)
                     return

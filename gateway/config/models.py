@@ -56,6 +56,9 @@ class DaemonConfig(PluginConfig):
     loss_per_min: int = Field(default=100, ge=0, le=1_000_000_000)
     """Inputs that a collector may lose in a minute; more raise an incident ``input_loss`` with the reasons. 0: never."""
 
+    blind_after: Annotated[Duration, Between("5s", "1d")] = duration("1m")
+    """How long a collector may be deaf, or the daemon suspended or not running, before an incident ``blind`` tells so."""
+
     @property
     def node_name(self) -> str:
         """The configured name, or the machine's."""
@@ -76,9 +79,9 @@ class HttpConfig(PluginConfig):
     body_max: int = Field(default=65_536, ge=1024, le=16_777_216)
     """Bytes of a request's body."""
     connections_max: int = Field(default=100, ge=1, le=10_000)
-    """Connections at once; more are answered with 503."""
+    """Connections at once; for one more the longest idle is closed, and if none is idle it is answered with 503."""
     keep_alive_s: float = Field(default=5.0, ge=1, le=300)
-    """Seconds that an idle connection is kept."""
+    """Seconds that an idle connection is kept, and in which a request's head must have come."""
 
 
 class EngineConfig(PluginConfig):
