@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Literal, TextIO
@@ -20,6 +21,9 @@ SHORTEST_SECRET = 6
 QUIET = ("httpx", "httpcore", "hpack", "uvicorn", "iotcore", "mail.log", "asyncio")
 """Libraries that log each request, some with headers, or their own comings and goings: only warnings are kept."""
 HIDDEN = "***"
+MOST_LINES = 1000
+"""Lines of one event in a minute: whoever can cause a line must not be able to fill the disk with them."""
+MINUTE_S = 60.0
 
 
 def configure(
@@ -65,6 +69,7 @@ def configure(
             ],
         )
     )
+    handler.addFilter(Flood())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(verbosity.upper())
@@ -140,6 +145,33 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [_mapped(item, change) for item in value]
     return change(str(value))
+
+
+class Flood(logging.Filter):
+    """Lets so many lines of each event, or of each library, through in a minute; the next one says how many it held back.
+
+    Memory is bounded, since the names of our events and of libraries' loggers are.
+    """
+
+    def __init__(
+        self, most: int = MOST_LINES, every_s: float = MINUTE_S, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__()
+        self._most, self._every_s, self._now = most, every_s, now
+        self._seen: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        said: object = record.msg
+        name = str(said.get("event", "")) if isinstance(said, dict) else record.name
+        now_s = self._now()
+        began_s, lines = self._seen.get(name, (now_s, 0))
+        if now_s - began_s >= self._every_s:
+            if isinstance(said, dict) and lines > self._most:
+                said["held_back"] = lines - self._most
+            began_s, lines = now_s, 0
+        self._seen[name] = (began_s, lines + 1)
+        return lines < self._most
 
 
 class OncePer:

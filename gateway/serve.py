@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -21,6 +22,8 @@ from gateway.store.api import StoreError
 
 log = structlog.get_logger()
 
+FILES = 65_536
+"""Descriptors that we ask for, if the machine lets us: idle clients of one input must leave some for the others."""
 CONNECT_S = 5.0
 """How long a start waits for brokers before it says that it is ready; a broker that is away holds nothing up."""
 FAILED = 1
@@ -42,6 +45,7 @@ async def serve(
         ready: called when everything listens.
         load_again: reads the configuration on SIGHUP; raises `ConfigError` for a bad one, which changes nothing.
     """
+    _raise_file_limit()
     loop, stop, again = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -115,3 +119,10 @@ async def _feed_watchdog(app: App) -> None:
             await app.store.run(lambda tx: tx.next_due_ms())
         systemd.notify("WATCHDOG=1")
         await asyncio.sleep(interval_s)
+
+
+def _raise_file_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

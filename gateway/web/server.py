@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from gateway.background import background
 from gateway.config.types import Endpoint
+from gateway.web.connection import limited
 from gateway.web.site import site
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _server(faces: ASGIApp, app: "App") -> _Server:
             log_config=None,
             lifespan="off",
             server_header=False,
-            limit_concurrency=http.connections_max,
+            http=limited(most=http.connections_max, patience_s=http.keep_alive_s),
             timeout_keep_alive=round(http.keep_alive_s),
             timeout_graceful_shutdown=2,
             ws="none",

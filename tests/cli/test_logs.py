@@ -149,3 +149,42 @@ def test_the_memory_of_repetition_is_bounded():
         assert once(source) == 0
     assert once(99) is None
     assert once(0) == 0
+
+
+class Time:
+    now_s = 0.0
+
+    def __call__(self):
+        return self.now_s
+
+
+def record(said, name="gateway"):
+    return logging.LogRecord(name, logging.WARNING, "", 0, said, None, None)
+
+
+def test_no_event_can_fill_the_disk_with_lines_and_what_was_held_back_is_told():
+    time = Time()
+    flood = logs.Flood(3, 60, now=time)
+    assert [flood.filter(record({"event": "mail.session_failed"})) for _ in range(5)] == [True] * 3 + [False] * 2
+    assert flood.filter(record({"event": "ticket.opened"})), "others still speak"
+    time.now_s = 60
+    later = record({"event": "mail.session_failed"})
+    assert flood.filter(later)
+    assert later.msg["held_back"] == 2
+    last = record({"event": "mail.session_failed"})
+    assert flood.filter(last)
+    assert "held_back" not in last.msg
+
+
+def test_a_library_that_repeats_what_clients_send_is_bounded_as_a_whole():
+    flood = logs.Flood(3, 60, now=Time())
+    assert sum(flood.filter(record(f"bad request {number}", "uvicorn.error")) for number in range(100)) == 3
+    assert len(flood._seen) == 1
+
+
+def test_the_flood_filter_is_in_the_way_of_every_line(stream):
+    logs.configure(stream=stream)
+    for _ in range(logs.MOST_LINES + 50):
+        structlog.get_logger().warning("input.dropped")
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    assert len(lines(stream)) == 2 * logs.MOST_LINES
