@@ -3,13 +3,15 @@
 One observed clock for all deadlines: it advances only while we can hear, so an outage of ours costs nobody (promise 4):
 neither a collector that is deaf, nor a process that was suspended, or so busy that it did not look.
 Per beat nothing is written; what changed is stored every few seconds, and edges (down, fault, back) go through the
-engine as events.
+engine as events. An edge is told first and its station stored next, before the beat is acknowledged: whenever we die,
+the beat comes again and finds the station as it was, so that the edge is told again and never missed.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import structlog
 
@@ -76,6 +78,8 @@ class Watch:
         self._stations: dict[str, Station] = {}
         self._collectors: dict[str, str] = {}
         self._changed: set[str] = set()
+        self._telling: dict[str, asyncio.Future[Receipt]] = {}
+        """Stations whose last edge is not on disk yet: a flush must not be faster than the event."""
         self._wheel = Wheel(tick_s=TICK_S)
         self._deaf: set[str] = set()
         self._observed_s = 0.0
@@ -105,10 +109,12 @@ class Watch:
         self._collectors[beat.station] = beat.collector
         self._keep(after)
         if not signals:
-            return None
+            return self._telling.get(beat.station)  # what it rests on must be on disk first
         futures = [self._engine.emit(self._event(after, signal, beat)) for signal in signals]
-        futures[-1].add_done_callback(lambda done: self._undo(done, before, after))
-        return futures[-1]
+        stored = self._stored(futures[-1], after)
+        stored.add_done_callback(lambda done: self._undo(done, before, after))
+        stored.add_done_callback(partial(self._told, name=after.station))
+        return stored
 
     def connected(self, collector: str, up: bool) -> None:
         """A collector can hear, or cannot: while one is deaf the observed clock stands still."""
@@ -131,14 +137,19 @@ class Watch:
         Raises:
             StoreError: the disk refused; it stays to be stored.
         """
-        while self._changed:
-            names = [self._changed.pop() for _ in range(min(FLUSH_MOST, len(self._changed)))]
-            stations = [self._stations[name] for name in names if name in self._stations]
-            try:
-                await self._store.run(lambda tx, stations=stations: tx.save_stations(stations))  # type: ignore[misc]
-            except StoreError:
-                self._changed.update(names)
-                raise
+        early: set[str] = set()
+        try:
+            while self._changed:
+                names = {self._changed.pop() for _ in range(min(FLUSH_MOST, len(self._changed)))}
+                early |= names & self._telling.keys()
+                stations = [self._stations[name] for name in names - early if name in self._stations]
+                try:
+                    await self._store.run(lambda tx, stations=stations: tx.save_stations(stations))  # type: ignore[misc]
+                except StoreError:
+                    self._changed |= names
+                    raise
+        finally:
+            self._changed |= early
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -162,6 +173,35 @@ class Watch:
         self._stations[station.station] = station
         self._changed.add(station.station)
         self._wheel.schedule(station.station, station.deadline_s)
+
+    def _stored(self, told: asyncio.Future[Receipt], after: Station) -> asyncio.Future[Receipt]:
+        """A future that is done as ``told`` is, but when the station's new state is on disk too."""
+        stored: asyncio.Future[Receipt] = told.get_loop().create_future()
+        self._telling[after.station] = stored
+
+        def store(told: asyncio.Future[Receipt]) -> None:
+            if told.cancelled() or told.exception() is not None:
+                finish(told)
+            else:
+                self._store.submit(lambda tx: tx.save_stations([after])).add_done_callback(finish)
+
+        def finish(done: asyncio.Future[Any]) -> None:
+            if stored.done():
+                return  # whoever waited has gone
+            if done.cancelled():
+                stored.cancel()
+            elif (error := done.exception()) is not None:
+                stored.set_exception(error)
+            else:
+                stored.set_result(told.result())
+
+        told.add_done_callback(store)
+        return stored
+
+    def _told(self, done: asyncio.Future[Receipt], name: str) -> None:
+        if self._telling.get(name) is done:
+            del self._telling[name]
+        self._changed.add(name)  # it may have beaten again meanwhile
 
     def _undo(self, done: asyncio.Future[Receipt], before: Station | None, after: Station) -> None:
         """The edge did not reach the disk and upstream will repeat it: forget it, so that it is an edge again."""
@@ -205,8 +245,12 @@ class Watch:
                 now_ms = self._clock.now_ms()
                 after, signals = expired(station, self._policy_of(name), observed_s=self._observed_s, now_ms=now_ms)
                 self._keep(after)
-                waiting += [(station, after, self._engine.emit(self._event(after, signal))) for signal in signals]
+                waiting += [
+                    (station, after, self._stored(self._engine.emit(self._event(after, signal)), after))
+                    for signal in signals
+                ]
             for before, after, future in waiting:
+                future.add_done_callback(partial(self._told, name=after.station))
                 try:
                     await future
                 except Exception as error:  # noqa: BLE001 - overload or a full disk: it stays due

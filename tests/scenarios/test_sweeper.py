@@ -268,3 +268,24 @@ async def test_a_search_that_fails_says_nothing_and_a_restart_forgets_nothing(bu
         await looks(house, 2)
         assert desk.fake.faults_left == 0
         assert sorted(one.done for one in desk.tickets()) == [False, True]
+
+
+async def test_a_ticket_that_nobody_knew_of_is_closed_though_its_trouble_was_over_before_it_was_found(at, desk) -> None:
+    desk.fake.break_next(Fault(kind=Kind.RESET, after=True, on=desk.create))
+    async with at as house:
+        await house.link("down")
+
+        async def unknown() -> bool:
+            return any(one["state"] == "unknown" for one in (await house.get("/api/v1/outbox"))["items"])
+
+        await house.eventually(unknown, what="an operation of unknown outcome")
+        await house.link("up")
+        await house.sees(condition="link_down", state="resolved")
+        await settled(house)
+        ((ghost,), incident) = desk.tickets(), await house.incident()
+        assert (ghost.done, incident["tickets"][0]["id"] if incident["tickets"] else None) == (False, None)
+        await looks(house, 2)
+        await settled(house)
+        ((ghost,), incident) = desk.tickets(), await house.incident()
+        assert ghost.done
+        assert incident["tickets"][0]["id"] == ghost.id
