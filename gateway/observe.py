@@ -75,14 +75,16 @@ class SinkObservation:
         for start in range(0, len(watched), TICKETS_PER_CALL):
             await self._look_at(watched[start : start + TICKETS_PER_CALL], since_ms=since_ms)
 
-    async def look(self, tickets: Sequence[Ticket]) -> None:
-        """Look once at these tickets, at most `TICKETS_PER_CALL`.
+    async def look(self, incidents: Sequence[str]) -> None:
+        """Look once at the tickets of these incidents, at most `TICKETS_PER_CALL`, wherever they are by now.
 
         Raises:
             SinkError: the tracker could not be asked.
             StoreError: the store could not be asked.
         """
-        await self._look_at(tickets, since_ms=self._clock.now_ms())
+        since_ms = self._clock.now_ms()
+        tickets = await self._store.run(lambda tx: [tx.ticket(incident, self._name) for incident in incidents])
+        await self._look_at([ticket for ticket in tickets if ticket.ref is not None], since_ms=since_ms)
 
     async def _look_at(self, tickets: Sequence[Ticket], *, since_ms: int) -> None:
         by_id = {ticket.ref.id: ticket for ticket in tickets if ticket.ref is not None}

@@ -15,7 +15,6 @@ import structlog
 
 from gateway.core.pace import Breaker, Budget
 from gateway.core.reason import Webhook
-from gateway.core.ticket import Ticket
 from gateway.plugin import Clock, Hint, ReceivesWebhooks, Sink, WebhookRefused, WebhookRequest
 from gateway.store.api import Store, Transaction
 
@@ -41,7 +40,7 @@ class SinkWebhooks:
         *,
         store: Store,
         clock: Clock,
-        look: Callable[[Sequence[Ticket]], Awaitable[None]],
+        look: Callable[[Sequence[str]], Awaitable[None]],
         breaker: Breaker,
         looks_per_s: float,
     ) -> None:
@@ -52,7 +51,7 @@ class SinkWebhooks:
             sink: verifies and reads webhooks, if it can.
             store: where deliveries are remembered.
             clock: the host's.
-            look: looks at tickets (`SinkObservation.look`).
+            look: looks at the tickets of these incidents (`SinkObservation.look`).
             breaker: open while the tracker is not to be called.
             looks_per_s: tickets that are looked at in a second, at most.
         """
@@ -63,7 +62,8 @@ class SinkWebhooks:
         self._look = look
         self._breaker = breaker
         self._budget = Budget(per_s=looks_per_s, burst=max(1.0, BURST_S * looks_per_s))
-        self._waiting: dict[str, Ticket] = {}
+        self._waiting: dict[str, None] = {}
+        """Incidents whose ticket is to be looked at, in the order heard; where it is may have changed by then."""
         self._rung = asyncio.Event()
         self._failing = False
 
@@ -79,17 +79,17 @@ class SinkWebhooks:
             hints = self._sink.hints(request)
         except WebhookRefused as refusal:
             return refusal.reason
-        outcome, tickets = await self._store.run(lambda tx: self._remember(tx, hints, now_ms=request.now_ms))
-        for ticket in tickets:
+        outcome, incidents = await self._store.run(lambda tx: self._remember(tx, hints, now_ms=request.now_ms))
+        for incident in incidents:
             if len(self._waiting) < MOST_WAITING:
-                self._waiting[ticket.incident] = ticket
-        if tickets:
+                self._waiting[incident] = None
+        if incidents:
             self._rung.set()
         return outcome
 
-    def _remember(self, tx: Transaction, hints: Sequence[Hint], *, now_ms: int) -> tuple[Webhook, list[Ticket]]:
-        """Tickets of ours that new hints name. What concerns none of ours leaves no trace: it costs a lookup."""
-        outcome, tickets = Webhook.UNCONCERNED, []
+    def _remember(self, tx: Transaction, hints: Sequence[Hint], *, now_ms: int) -> tuple[Webhook, list[str]]:
+        """The incidents whose tickets new hints name. What concerns none of ours leaves no trace: it costs a lookup."""
+        outcome, incidents = Webhook.UNCONCERNED, []
         for hint in hints:
             ticket = tx.ticket_at(self._name, hint.ticket)
             if ticket is None:
@@ -101,8 +101,8 @@ class SinkWebhooks:
             for identity in identities:
                 tx.remember_upstream(identity, ticket.incident, at_ms=now_ms)
             outcome = Webhook.HEARD
-            tickets.append(ticket)
-        return outcome, tickets
+            incidents.append(ticket.incident)
+        return outcome, incidents
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -117,16 +117,17 @@ class SinkWebhooks:
         if not self._breaker.closed:
             self._waiting.clear()  # the poll after the pause sees it all
         now_s = self._clock.monotonic_s()
-        tickets: list[Ticket] = []
-        while self._waiting and len(tickets) < TICKETS_PER_LOOK and self._budget.wait_s(now_s=now_s) == 0:
-            tickets.append(self._waiting.pop(next(iter(self._waiting))))
+        chosen: list[str] = []
+        while self._waiting and len(chosen) < TICKETS_PER_LOOK and self._budget.wait_s(now_s=now_s) == 0:
+            chosen.append(next(iter(self._waiting)))
+            del self._waiting[chosen[-1]]
             self._budget.spend(now_s=now_s)
         if not self._waiting:
             self._rung.clear()
-        if not tickets:
+        if not chosen:
             return
         try:
-            await self._look(tickets)
+            await self._look(chosen)
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the next poll looks again
             if not self._failing:
                 log.warning("webhook.look_failed", sink=self._name, why=str(error))

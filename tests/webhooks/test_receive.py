@@ -16,7 +16,8 @@ from gateway.core.impact import Impact
 from gateway.core.incident import Incident, State
 from gateway.core.pace import Breaker
 from gateway.core.reason import Reason
-from gateway.core.ticket import Ticket, TicketRef
+from gateway.core.ticket import Observation, Ticket, TicketRef
+from gateway.observe import SinkObservation
 from gateway.plugin import Hint, Webhook, WebhookRefused, WebhookRequest
 from gateway.store.api import StoreError
 from gateway.store.sqlite import open_sqlite
@@ -49,8 +50,8 @@ class Bench:
     looks: list[list[str]] = field(default_factory=list)
     fail: bool = False
 
-    async def look(self, tickets) -> None:
-        self.looks.append([ticket.ref.id for ticket in tickets])
+    async def look(self, incidents) -> None:
+        self.looks.append([incident.replace("I", "T") for incident in incidents])
         if self.fail:
             raise RuntimeError("the tracker is away")
 
@@ -165,6 +166,31 @@ async def test_a_store_that_refuses_is_no_acknowledgement(tmp_path) -> None:
             await here.takes(("T0", "a"))
         await here.clock.advance(5)
         assert here.looks == []
+
+
+async def test_a_ticket_that_moved_meanwhile_is_looked_at_where_it_is_now(tmp_path) -> None:
+    """The sweeper may have given the incident another ticket and closed this one: no person did."""
+    asked, told = [], []
+
+    class Tracker:
+        async def observe(self, refs):
+            asked.extend(ref.id for ref in refs)
+            return [Observation(ref=ref) for ref in refs]
+
+    async def tell(sink, seen, *, since_ms) -> None:
+        told.extend((ticket.ref.id, since_ms) for ticket, _ in seen)
+
+    async with bench(tmp_path) as here:
+        observation = SinkObservation(
+            "desk", Tracker(), store=here.store, clock=here.clock, tell=tell, breaker=here.breaker, every_s=60
+        )
+        moved = Ticket(incident="I0", sink="desk", ref=TicketRef(id="T77"))
+        gone = Ticket(incident="I1", sink="desk")
+        for ticket in (moved, gone):
+            await here.store.run(lambda tx, ticket=ticket: tx.save_ticket(ticket))
+        await observation.look(["I0", "I1", "I2"])
+        assert asked == ["T77", "T2"]
+        assert told == [("T77", here.clock.now_ms()), ("T2", here.clock.now_ms())]
 
 
 # --- the route ---
