@@ -110,13 +110,14 @@ def dead(operation: Operation, error: str) -> Operation:
 def crashed(operation: Operation, *, now_ms: int) -> Operation:
     """The operation that was in flight when the process died: its outcome is unknown; a third time it is poison."""
     crashes = operation.crashes + 1
+    since_ms = now_ms if operation.unknown_ms is None else operation.unknown_ms
+    doubtful = replace(operation, crashes=crashes, unknown_ms=since_ms)
     if crashes >= MAX_CRASHES:
-        return replace(dead(operation, f"in flight at {crashes} crashes of the process"), crashes=crashes)
+        # Still in doubt: whoever repeats it looks first.
+        return dead(doubtful, f"in flight at {crashes} crashes of the process")
     return replace(
-        operation,
+        doubtful,
         state=OperationState.UNKNOWN,
-        crashes=crashes,
-        unknown_ms=now_ms if operation.unknown_ms is None else operation.unknown_ms,
         next_ms=now_ms,
         error=f"{Failed.UNKNOWN_OUTCOME}: the process stopped during the call",
     )
