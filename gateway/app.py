@@ -6,6 +6,7 @@ what they delivered is committed, then calls under way may end.
 """
 
 import asyncio
+import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -43,7 +44,7 @@ log = structlog.get_logger()
 
 FIRST_RESTART_S = 1.0
 LONGEST_RESTART_S = 60.0
-
+_REFUSED = "tocsin/refused"
 
 NEEDS_RESTART = ("collectors", "http", "engine", "retention", "stations", "station")
 """Sections of the configuration that a reload does not apply."""
@@ -100,6 +101,8 @@ class App:
         self._transports = transports
         self._sockets = sockets
         self._all_hear = asyncio.Event()
+        self._refused: frozenset[str] = frozenset()
+        """Sinks whose trackers refuse our credentials, as an open incident tells."""
         jumps = clock if isinstance(clock, SystemClock) else None
         self.engine = Engine(
             store,
@@ -208,13 +211,30 @@ class App:
 
     def _tell_paused(self, sink: str, why: str) -> None:
         """A tracker refuses our credentials: one incident tells, in the sinks that still work."""
+        self._remember_refused(self._refused | {sink})
         said = Said(kind=EventKind.RAISE, summary=f"{sink} refuses our credentials")
         self.own.offer(self._about_us("sink_unauthorized", said, about=sink, description=why))
 
     def _tell_accepted(self, sink: str) -> None:
-        """A tracker takes our credentials: whatever was told of it is over."""
+        """A tracker takes our credentials: what was told of it, maybe before a restart, is over."""
+        if sink not in self._refused:
+            return
+        self._remember_refused(self._refused - {sink})
         said = Said(kind=EventKind.CLEAR, summary=f"{sink} takes our credentials")
         self.own.offer(self._about_us("sink_unauthorized", said, about=sink))
+
+    def _remember_refused(self, sinks: frozenset[str]) -> None:
+        self._refused = sinks
+        kept = json.dumps(sorted(sinks)).encode()
+        # If the disk refuses, the incident stays for a person to close.
+        self.store.submit(lambda tx: tx.put(_REFUSED, kept)).add_done_callback(lambda done: done.exception())
+
+    async def load(self) -> None:
+        """Remember what the process before knew; call before anything runs."""
+        kept = await self.store.run(lambda tx: tx.get(_REFUSED))
+        self._refused = frozenset(json.loads(kept)) if kept else frozenset()
+        await self.watch.load()
+        await self.blind.load()
 
     def _about_us(self, condition: str, said: Said, *, about: str = "", description: str = "") -> Event:
         return Event(
@@ -298,8 +318,7 @@ async def running(
         recovered = await store.run(lambda tx: tx.recover_operations(now_ms=app.clock.now_ms()))
         if recovered:
             log.warning("outbox.recovered", unknown=recovered)
-        await app.watch.load()
-        await app.blind.load()
+        await app.load()
         await stack.enter_async_context(
             background(app.engine.run(), Upkeep(app.store, app.clock, config, tell=app.own.offer).run())
         )
