@@ -28,8 +28,6 @@ LONGEST_LIFE_S = 3.0
 SHARE_TORN = 0.5
 """Power cuts that leave some of the unsynced sectors."""
 FSYNC_US = 1500
-DRAIN_S = 240.0
-"""Most time after the last death until everything is delivered: patience with lost creates is a minute of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +45,10 @@ class Plan:
     """New troubles told by informs, of one to five informs each; likewise below."""
     beats_per_s: float = 25.0
     mails_per_s: float = 5.0
-    tickets_per_s: float = 0.5
+    tickets_per_s: float = 0.4
     """New incidents that want a ticket in each tracker; ClickUp's budget of calls allows no more."""
+    drain_s: float = 240.0
+    """Most time after the last death until all is delivered: patience with lost creates is a minute of it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -237,7 +237,7 @@ class _Campaign:
 
     def drain(self, senders: list[Sender]) -> None:
         """Wait until everything is acknowledged and delivered, without faults, for a bounded time."""
-        until_s = time.monotonic() + DRAIN_S
+        until_s = time.monotonic() + self.plan.drain_s
         said_s = 0.0
         while time.monotonic() < until_s:
             self.daemon.check_alive()

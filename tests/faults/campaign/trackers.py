@@ -126,7 +126,16 @@ def made(chance: random.Random) -> dict[str, Moody]:
     """The three, by the names of their sinks."""
     clock = SystemClock()
     portal = hubspot.FakeHubspot(clock, search_lag_s=SEARCH_LAG_S["hubspot"])
-    for name in ("incident_id", "source", "condition", "object", "fingerprint", "occurrences", "first_seen", "last_seen"):
+    for name in (
+        "incident_id",
+        "source",
+        "condition",
+        "object",
+        "fingerprint",
+        "occurrences",
+        "first_seen",
+        "last_seen",
+    ):
         portal.make_property(f"tocsin_{name}", unique=name == "incident_id")
     fakes: dict[str, Tracker] = {
         "hubspot": portal,

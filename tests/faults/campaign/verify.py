@@ -125,7 +125,9 @@ def _mails(store: sqlite3.Connection, mails: Mapping[str, Letter], findings: Fin
 
 def _tickets(store: sqlite3.Connection, sink: str, made: list[Made], findings: Findings) -> None:
     incidents = {row["id"]: row for row in store.execute("SELECT id, source, object, state, body FROM incident")}
-    refs = dict(store.execute("SELECT incident, ref FROM ticket WHERE sink = ? AND ref IS NOT NULL", (sink,)).fetchall())
+    refs = dict(
+        store.execute("SELECT incident, ref FROM ticket WHERE sink = ? AND ref IS NOT NULL", (sink,)).fetchall()
+    )
     by_key: dict[str, list[Made]] = defaultdict(list)
     for ticket in made:
         by_key[ticket.key].append(ticket)
