@@ -38,6 +38,10 @@ _DAEMON_NAMES = re.compile(
     r"mail delivery (?:sub)?system|mailer[- ]daemon|mail administrator|mail delivery service|delivery subsystem|postmaster"
     r"|\bmailer\b.{0,20}daemon"
 )
+# A person may write from these too: they count only beside another sign.
+_SHARED = re.compile(
+    r"^postmaster(?:[+\-._=][^@]{0,100})?@|^(?!.*(?:daemon|system|service|subsystem)).*(?:postmaster|mail administrator)"
+)
 _NO_REPLY = re.compile(r"^(?:no|do[-_.]?not|dont|ne)[-_.]?(?:reply|replay|respond|answer|repondre)|^noreply")
 # Accounts by which programs sign; people are not called so.
 _ROBOTS = re.compile(
@@ -71,7 +75,9 @@ def recognise(mail: Mail, *, null_sender: bool = False) -> Finding:
         null_sender: whether the envelope's sender was ``<>`` (RFC 5321 section 4.5.5).
     """
     null = null_sender or (mail.has("return-path") and mail.header("return-path").strip() in ("<>", ""))
-    signs = chain(_loop(mail), _auto_reply(mail), _bounce(mail, null=null), _list(mail), _automatic(mail, null=null))
+    signs = chain(
+        _loop(mail), _auto_reply(mail, null=null), _bounce(mail, null=null), _list(mail), _automatic(mail, null=null)
+    )
     return next(signs, Finding(Machine.NONE))
 
 
@@ -80,8 +86,11 @@ def _loop(mail: Mail) -> Iterator[Finding]:
         yield Finding(Machine.AUTO_REPLY, "our own mail")
 
 
-def _auto_reply(mail: Mail) -> Iterator[Finding]:
-    """RFC 3834, vacation programs' own headers, and answers to invitations."""
+def _auto_reply(mail: Mail, *, null: bool) -> Iterator[Finding]:
+    """RFC 3834, vacation programs' own headers, and answers to invitations.
+
+    A subject alone is no sign: "Out of office printer jams" and "Vacation planner is down" ask for help.
+    """
     if _is_report(mail):
         return
     if mail.calendar_method == "REPLY":
@@ -94,7 +103,8 @@ def _auto_reply(mail: Mail) -> Iterator[Finding]:
             yield Finding(Machine.AUTO_REPLY, name)
     if mail.header("precedence").lower() in ("auto_reply", "auto-reply"):
         yield Finding(Machine.AUTO_REPLY, "Precedence")
-    if _AUTO_SUBJECT.search(mail.subject.lower()) and not _from_daemon(mail):
+    answers = null or _answers(mail) or mail.has("auto-submitted") or mail.has("x-auto-response-suppress")
+    if answers and _AUTO_SUBJECT.search(mail.subject.lower()) and not _from_daemon(mail):
         yield Finding(Machine.AUTO_REPLY, "Subject")
 
 
@@ -103,10 +113,11 @@ def _bounce(mail: Mail, *, null: bool) -> Iterator[Finding]:
         yield Finding(Machine.BOUNCE, _REPORT_TYPES[mail.media_parameters["report-type"].lower()])
     if mail.has("x-failed-recipients"):
         yield Finding(Machine.BOUNCE, "X-Failed-Recipients")
-    if _from_daemon(mail):
-        yield Finding(Machine.BOUNCE, "From")
     automatic = null or mail.has("auto-submitted") or mail.media_type == "multipart/report" or mail.sender is None
-    if automatic and _BOUNCE_SUBJECT.search(mail.subject.lower()):
+    told = _BOUNCE_SUBJECT.search(mail.subject.lower()) is not None
+    if _from_daemon(mail) and (automatic or told or _answers(mail) or not _may_be_a_person(mail)):
+        yield Finding(Machine.BOUNCE, "From")
+    if automatic and told:
         yield Finding(Machine.BOUNCE, "Subject")
 
 
@@ -139,6 +150,18 @@ def _is_report(mail: Mail) -> bool:
     return (
         mail.media_type == "multipart/report" and mail.media_parameters.get("report-type", "").lower() in _REPORT_TYPES
     )
+
+
+def _answers(mail: Mail) -> bool:
+    return bool(mail.in_reply_to or mail.references or mail.original_id)
+
+
+def _may_be_a_person(mail: Mail) -> bool:
+    if mail.sender is None:
+        return False
+    address, name = mail.sender.address, mail.sender.name.lower()
+    by_address, by_name = _DAEMONS.search(address), _DAEMON_NAMES.search(name)
+    return (not by_address or bool(_SHARED.search(address))) and (not by_name or bool(_SHARED.search(name)))
 
 
 def _from_daemon(mail: Mail) -> bool:
