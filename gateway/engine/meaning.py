@@ -103,11 +103,16 @@ def _decide_run(
 def _concerned(tx: Transaction, run: Run, *, now_ms: int) -> tuple[Incident | None, bool, list[Decision]]:
     """The incident that the run is about, whether a reference names it, and what its passed deadlines decided.
 
-    A reference to what is closed makes no follow-up: a new incident begins that is linked to it, unless one with the
-    run's own fingerprint is not closed yet.
+    What a machine says is about the trouble that it names, whatever it answers: monitoring systems thread the recovery
+    under the problem. What a person says is about what it answers. A reference to what is closed makes no follow-up: a
+    new incident begins that is linked to it, unless one with the run's own fingerprint is not closed yet.
     """
     decided: list[Decision] = []
     linked: Incident | None = None
+    if run.event.references and not run.event.requester:
+        own = _up_to_date(tx, tx.latest(run.verdict.fingerprint), decided, now_ms=now_ms)
+        if own is not None and own.state is not State.CLOSED:
+            return own, False, decided
     for reference in run.event.references:
         incident_id = tx.resolve(reference)
         incident = _up_to_date(tx, tx.incident(incident_id) if incident_id else None, decided, now_ms=now_ms)

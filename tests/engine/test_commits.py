@@ -336,6 +336,23 @@ async def test_a_reference_makes_a_follow_up_whatever_the_fingerprint(build) -> 
         assert len(await bench.incidents()) == 1
 
 
+async def test_a_recovery_that_is_threaded_under_its_problem_clears_it(build) -> None:
+    async with build() as bench:
+        first = await bench.emit("web1", known_as=("mid:<1>",))
+        over = await bench.emit("web1", "clear", references=(Reference(key="mid:<1>"),))
+        assert (over.incident, over.reason) == (first.incident, Reason.CLEARED)
+        again = await bench.emit("web1", references=(Reference(key="mid:<1>"),), description="2")
+        assert (again.incident, again.reason) == (first.incident, Reason.REOPENED)
+
+
+async def test_a_person_who_answers_a_problem_says_something_about_it_and_does_not_raise_it_again(build) -> None:
+    async with build() as bench:
+        await bench.emit("web1", known_as=("mid:<1>",))
+        reply = await bench.emit("web1", references=(Reference(key="mid:<1>"),), requester="alice@example.com")
+        assert reply.reason is Reason.NOTED
+        assert (await bench.incident())["occurrences"] == 1
+
+
 async def test_a_reference_to_a_closed_incident_begins_one_that_is_linked_to_it(build) -> None:
     async with build(reopen_within_ms=1000) as bench:
         first = await bench.emit("alice", condition="mail", known_as=("mid:<1>",))
