@@ -111,7 +111,7 @@ def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str)
         clear_after_ms=verdict.clear_after_ms,
         reopen_within_ms=verdict.reopen_within_ms,
         impact_after=verdict.impact_after,
-        muted=previous.muted & _MUTED_ACROSS if previous else frozenset(),
+        muted=_inherited_mutes(previous, verdict.fingerprint),
         previous=previous.id if previous else "",
     )
     making = Making(incident, now_ms=now_ms, began=True)
@@ -123,6 +123,11 @@ def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str)
         making.sync(Rank.CREATE, reason)
     making.attach(event.attachments)
     return making.decision(reason, known_as=(f"incident:{new_id}", *event.known_as), attachments=event.attachments)
+
+
+def _inherited_mutes(previous: Incident | None, fingerprint: str) -> frozenset[Muted]:
+    """What a person said of this fingerprint; what was said of another, which a mail merely answers, is no matter."""
+    return previous.muted & _MUTED_ACROSS if previous and previous.fingerprint == fingerprint else frozenset()
 
 
 def _count(making: Making, heard: Heard) -> Decision:
@@ -218,17 +223,23 @@ def _note(incident: Incident | None, heard: Heard, *, now_ms: int) -> Decision:
 
 
 def _follow_up(incident: Incident, heard: Heard, *, now_ms: int) -> Decision:
-    """A mail, or another event, that names the incident; a person's wakes a resolved one."""
+    """A mail, or another event, that names the incident; a person's wakes a resolved one, and one whose ticket was closed.
+
+    Who closed a request's ticket thought that it was done: the requester's answer says that it is not.
+    """
     making = Making(incident, now_ms=now_ms)
     reason = Reason.NOTED
-    if incident.state is State.RESOLVED and heard.event.requester:
+    by_person = bool(heard.event.requester)
+    if by_person and (incident.state is State.RESOLVED or Muted.HUMAN_CLOSED in incident.muted):
         reason = Reason.REOPENED
-        making.change(state=State.OPEN, cleared_ms=None, resolved_ms=None, opened_ms=now_ms)
+        making.change(muted=incident.muted - {Muted.HUMAN_CLOSED})
+        if incident.state is State.RESOLVED:
+            making.change(state=State.OPEN, cleared_ms=None, resolved_ms=None, opened_ms=now_ms)
         making.sync(Rank.REOPEN, Reason.REOPENED)
     text = _what_was_said(heard)
     making.change(last_seen_ms=max(incident.last_seen_ms, heard.last_ms))
     making.note(reason, one_line(text, 500))
-    making.comment(reason, text)
+    making.comment(reason, text, though_muted=by_person)  # a mute hides no person's words
     making.attach(heard.event.attachments)
     return making.decision(reason, known_as=heard.event.known_as, attachments=heard.event.attachments)
 

@@ -42,9 +42,9 @@ class Making:
             Wish(kind=OperationKind.SYNC, sink=sink, rank=rank, reason=reason) for sink in self.incident.sinks
         ]
 
-    def comment(self, reason: Reason, text: str, *, only: str = "") -> None:
-        """Wish for a comment on every ticket, or on that of the sink ``only``; muted incidents say nothing."""
-        if self.incident.muted:
+    def comment(self, reason: Reason, text: str, *, only: str = "", though_muted: bool = False) -> None:
+        """Wish for a comment on every ticket, or on that of the sink ``only``; muted incidents say nothing by themselves."""
+        if self.incident.muted and not though_muted:
             return
         self._wishes += [
             Wish(kind=OperationKind.COMMENT, sink=sink, rank=Rank.COMMENT, reason=reason, body={"text": text})

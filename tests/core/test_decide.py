@@ -207,6 +207,37 @@ def test_a_persons_follow_up_wakes_a_resolved_incident_and_a_machines_does_not(l
     assert (life.state, life.syncs[-1]) == (State.OPEN, "REOPEN")
 
 
+def test_a_requesters_answer_wakes_a_request_whose_ticket_was_closed(life) -> None:
+    life.raised()
+    life.seen(state="closed")
+    assert life.noted(follow_up=True, said={"description": "out of office"}) is Reason.NOTED
+    assert (life.muted, life.comments) == ({Muted.HUMAN_CLOSED}, [])
+    said = {"requester": "alice@example.com", "description": "still broken"}
+    assert life.raised(follow_up=True, said=said) is Reason.REOPENED
+    assert (life.state, life.muted, life.syncs[-1]) == (State.OPEN, frozenset(), "REOPEN")
+    assert "still broken" in life.comments[-1]
+
+
+def test_a_requesters_words_reach_a_ticket_that_nobody_will_work_on_without_reopening_it(life) -> None:
+    life.raised()
+    life.seen(state="closed", wont_fix=True)
+    before = len(life.syncs)
+    said = {"requester": "alice@example.com", "description": "why?"}
+    assert life.raised(follow_up=True, said=said) is Reason.NOTED
+    assert (life.muted, len(life.syncs)) == ({Muted.WONT_FIX}, before)
+    assert "why?" in life.comments[-1]
+
+
+def test_what_nobody_will_work_on_mutes_no_other_fingerprint(life) -> None:
+    life.raised(fingerprint="1:mail|alice|1")
+    life.seen(state="closed", wont_fix=True)
+    life.cleared()
+    life.after(2 * HOUR)
+    assert life.state is State.CLOSED
+    life.raised(fingerprint="1:mail|alice|2", follow_up=True, said={"requester": "alice@example.com"})
+    assert (life.last.began, life.muted, life.syncs[-1]) == (True, frozenset(), "CREATE")
+
+
 def test_a_follow_up_to_a_closed_incident_begins_a_new_one_linked_to_it(life) -> None:
     life.raised()
     first = life.id
