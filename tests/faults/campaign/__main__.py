@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from tests.faults.campaign.daemon import missing_tools
-from tests.faults.campaign.plants import PLANTS
 from tests.faults.campaign.hunt import hunt
+from tests.faults.campaign.plants import PLANTS
 from tests.faults.campaign.runner import Plan, campaign
 from tests.faults.campaign.verify import WORDS
 

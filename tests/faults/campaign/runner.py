@@ -2,7 +2,6 @@
 
 import contextlib
 import random
-import socket
 import sys
 import tempfile
 import time
@@ -12,10 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from tests.faults.campaign import beats, informs, mails, trackers
-from tests.faults.campaign.daemon import Daemon, Refused, mosquitto, tool
+from tests.faults.campaign.daemon import Daemon, mosquitto, tool
 from tests.faults.campaign.ledger import Ledger, Names, Sender
 from tests.faults.campaign.powercut import Disk, compiled
 from tests.faults.campaign.verify import WORDS, Findings, reckon, tickets_made

@@ -29,6 +29,8 @@ FAULTS = (
     (4, Fault(kind=Kind.RATE_LIMITED, retry_after="1")),
 )
 """How calls go wrong, by weight; ``after``: the work was done and only the answer is lost."""
+LATENCY_S = 0.15
+"""Longest way to a tracker, and as much back: who dies meanwhile does not know what became of the call."""
 SEARCH_LAG_S = {"hubspot": 0.5, "jira": 3.0, "clickup": 1.0}
 
 
@@ -58,7 +60,8 @@ class Moody:
             (fault,) = self._chance.choices([fault for _, fault in FAULTS], [weight for weight, _ in FAULTS])
             self.failed[f"{fault.kind.value}{' after' if fault.after else ''}"] += 1
             self.tracker.break_next(fault)
-        await self.tracker(scope, receive, send)
+        await asyncio.sleep(self._chance.uniform(0, LATENCY_S))
+        await self.tracker(scope, receive, _Late(send, self._chance.uniform(0, LATENCY_S)))
 
     def heal(self) -> None:
         """Fail no more."""
@@ -72,6 +75,19 @@ class Moody:
     def tickets(self) -> list[Made]:
         """Everything there is."""
         return _TICKETS[self.name](self.tracker)
+
+
+class _Late:
+    """A ``send`` that takes its time, and still shows the connection that the real one belongs to."""
+
+    def __init__(self, send: Send, wait_s: float) -> None:
+        self._send, self._wait_s = send, wait_s
+        self.__self__ = getattr(send, "__self__", None)
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await asyncio.sleep(self._wait_s)
+        await self._send(message)
 
 
 def _in_hubspot(portal: hubspot.FakeHubspot) -> list[Made]:
