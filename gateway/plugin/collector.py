@@ -1,0 +1,79 @@
+"""Collectors: what they hear goes into an intake, and what is acknowledged is on disk."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.core.event import Beat, Event
+from gateway.core.reason import Dropped, Reason
+from gateway.plugin.config import PluginConfig
+from gateway.plugin.host import Host
+
+
+class Overloaded(Exception):
+    """Raised by `Intake.emit` and `Intake.beat` when too much waits: do not acknowledge, let upstream repeat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """Proof that an input's effect is on disk."""
+
+    incident: str
+    """Public id of the incident it touched, or empty."""
+    reason: Reason
+
+
+class Intake(Protocol):
+    """Where collectors put what they heard. Call from the event loop's thread only."""
+
+    def emit(self, event: Event) -> asyncio.Future[Receipt]:
+        """Take an event that upstream wants acknowledged; the future is done when its effect is on disk.
+
+        Raises (from the future):
+            Overloaded: too much waits; do not acknowledge.
+        """
+        ...
+
+    def offer(self, event: Event) -> bool:
+        """Take an event that cannot be acknowledged; False = overloaded, already counted as dropped."""
+        ...
+
+    def beat(self, beat: Beat) -> asyncio.Future[Receipt] | None:
+        """Take a sign of life. None: nothing to wait for; else await it before acknowledging (an edge is stored)."""
+        ...
+
+    def received(self, count: int = 1) -> None:
+        """Count inputs as they arrive, before decoding: received = kept + folded + dropped."""
+        ...
+
+    def dropped(self, reason: Dropped, count: int = 1, *, source: str = "", detail: str = "") -> None:
+        """Count inputs that were not kept; logged once per source, reason and interval."""
+        ...
+
+    def quarantine(self, raw: bytes, *, reason: Dropped, source: str = "") -> asyncio.Future[Receipt]:
+        """Keep what cannot be parsed but must be acknowledged (counted as dropped); done when it is on disk."""
+        ...
+
+    def connected(self, up: bool, *, detail: str = "") -> None:
+        """Tell whether this collector can hear now: while it cannot, nobody's silence is held against them."""
+        ...
+
+
+class Collector(Protocol):
+    """Hears one kind of input."""
+
+    async def run(self, intake: Intake) -> None:
+        """Serve until cancelled; raising means: restart me with back-off."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectorPlugin:
+    """A collector at the entry point ``tocsin.collectors``."""
+
+    name: str
+    config: type[PluginConfig]
+    build: Callable[[Any, Host], AbstractAsyncContextManager[Collector]]
+    """``build(config, host)``: opens sockets on entry (so that a failure is told at start), closes them on exit."""

@@ -1,0 +1,97 @@
+"""What a plugin's options are made of: strict, frozen models, and secrets that are never shown."""
+
+import os
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import PydanticCustomError, core_schema
+
+
+class PluginConfig(BaseModel):
+    """Base of a plugin's configuration model: frozen, strict about unknown keys, each field with a description."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, hide_input_in_errors=True
+    )
+
+
+class Secret:
+    """A secret given by reference: ``env:NAME``, ``file:/path`` or ``credential:NAME`` (systemd).
+
+    The value is read when the configuration is loaded and shown by nothing but `reveal`.
+    """
+
+    __slots__ = ("_value", "reference")
+
+    def __init__(self, value: str, *, reference: str = "given in code") -> None:
+        self._value = value
+        self.reference = reference
+
+    @classmethod
+    def from_reference(cls, reference: str) -> Self:
+        """Read the secret that ``reference`` names.
+
+        Raises:
+            ValueError: it is not a reference, or what it names is missing or empty; the text says the cure.
+        """
+        scheme, _, rest = reference.partition(":")
+        match scheme:
+            case "env":
+                value = os.environ.get(rest, "")
+                missing = f"the environment variable {rest} is not set"
+            case "file":
+                value, missing = _read(Path(rest)), f"the file {rest} cannot be read or is empty"
+            case "credential":
+                folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+                value = _read(Path(folder) / rest) if folder else ""
+                missing = f"systemd passed no credential named {rest} (LoadCredential={rest}:/path)"
+            case _:
+                raise ValueError(
+                    "a secret is given by reference, never by value: write env:NAME, file:/path or credential:NAME"
+                )
+        if not value:
+            raise ValueError(missing)
+        return cls(value, reference=reference)
+
+    def reveal(self) -> str:
+        """The secret itself: call it where it is used, and keep no copy."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({self.reference})"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self.reference)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        def load(given: object) -> Secret:
+            if isinstance(given, Secret):
+                return given
+            try:
+                return Secret.from_reference(str(given))
+            except ValueError as error:
+                raise PydanticCustomError("secret", "{why}", {"why": str(error)}) from None
+
+        return core_schema.no_info_plain_validator_function(
+            load, serialization=core_schema.plain_serializer_function_ser_schema(lambda secret: secret.reference)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^(env|file|credential):.+", "examples": ["env:TOKEN"]}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
