@@ -90,16 +90,45 @@ def unknown(operation: Operation, error: str, *, now_ms: int, lags_s: tuple[floa
 
 
 def not_found(
-    operation: Operation, *, impact: Impact, now_ms: int, unique_key: bool, lags_s: tuple[float, ...]
+    operation: Operation,
+    *,
+    impact: Impact,
+    now_ms: int,
+    unique_key: bool,
+    lags_s: tuple[float, ...],
+    chance: float = 1.0,
 ) -> Operation:
     """The operation after a search that found nothing: look again, or send again when patience has ended."""
     since = operation.unknown_ms if operation.unknown_ms is not None else now_ms
     looks = operation.looks + 1
-    if unique_key or now_ms - since >= PATIENCE_MS[impact]:
-        return replace(operation, state=OperationState.PENDING, unknown_ms=None, looks=0, next_ms=now_ms)
-    lag = lags_s[min(looks, len(lags_s) - 1)]
-    at = since + min(round(1000 * lag), PATIENCE_MS[impact]) if looks < len(lags_s) else now_ms + round(1000 * lag)
-    return replace(operation, looks=looks, next_ms=max(at, now_ms + 1000))
+    patience_ends = since + PATIENCE_MS[impact]
+    if unique_key or now_ms >= patience_ends:
+        return resent(operation, now_ms=now_ms, chance=chance)
+    lag = round(1000 * lags_s[min(looks, len(lags_s) - 1)])
+    at = since + lag if looks < len(lags_s) else now_ms + lag
+    return replace(operation, looks=looks, next_ms=max(min(at, patience_ends), now_ms + 1000))
+
+
+def resent(operation: Operation, *, now_ms: int, chance: float) -> Operation:
+    """The operation that is to be sent again, since it surely did not happen or may happen twice.
+
+    At once the first time, then with back-off, so that what never comes to a clear end is no hammer; dead if it has
+    grown too old.
+    """
+    clear = replace(operation, unknown_ms=None, looks=0)
+    if now_ms - operation.created_ms > MAX_AGE_MS:
+        return dead(clear, f"given up after {operation.attempts} attempts: {operation.error}")
+    wait = 0 if operation.attempts <= 1 else backoff_ms(operation.attempts - 1, chance=chance)
+    return replace(clear, state=OperationState.PENDING, next_ms=now_ms + wait)
+
+
+def look_failed(operation: Operation, error: str, *, now_ms: int, lags_s: tuple[float, ...]) -> Operation:
+    """The operation after a search that failed, which is unknown and never "not there"; dead if it has grown too old."""
+    if now_ms - operation.created_ms > MAX_AGE_MS:
+        return dead(operation, f"nobody knows how it ended: {error}")
+    looks = operation.looks + 1
+    wait = round(1000 * lags_s[min(looks, len(lags_s) - 1)])
+    return replace(operation, looks=looks, next_ms=now_ms + max(1000, wait), error=error)
 
 
 def dead(operation: Operation, error: str) -> Operation:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+_ONE = 1 - 1e-6
+"""A token, but for the rounding of floats: without it, waiting may come ever closer to one and never reach it."""
+
 
 @dataclass(slots=True)
 class Budget:
@@ -18,7 +21,7 @@ class Budget:
     def wait_s(self, *, now_s: float) -> float:
         """Seconds until a call may be made; 0 if it may be made now."""
         self._fill(now_s)
-        return 0.0 if self.tokens >= 1 else (1 - self.tokens) / self.per_s
+        return 0.0 if self.tokens >= _ONE else (1 - self.tokens) / self.per_s
 
     def spend(self, *, now_s: float) -> None:
         """Count one call."""
@@ -66,9 +69,12 @@ class Breaker:
         """A call failed for reasons of the tracker's or the network's."""
         self.failures += 1
         if self.failures >= self.threshold or not self.closed:
-            self.pause(self.first_s * 2**self.opened, now_s=now_s)
+            self.pause(self.first_s, now_s=now_s)
 
-    def pause(self, seconds: float, *, now_s: float) -> None:
-        """Open for ``seconds`` at most `longest_s`; the next call is a probe."""
+    def pause(self, first_s: float, *, now_s: float) -> None:
+        """Open for ``first_s``, twice as long each time in a row, at most `longest_s`; the next call is a probe."""
+        if not self.closed and now_s < self.open_until_s:
+            return  # of a call that was under way when it opened: no news
+        seconds = min(first_s * 2**self.opened, self.longest_s)
         self.opened = min(self.opened + 1, 10)
-        self.open_until_s = now_s + min(seconds, self.longest_s)
+        self.open_until_s = now_s + seconds

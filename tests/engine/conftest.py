@@ -20,7 +20,7 @@ from gateway.store.api import StoreError
 from gateway.store.sqlite import open_sqlite
 from gateway.testing.clock import ManualClock
 
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 
 
 class Moody:

@@ -74,6 +74,18 @@ async def test_a_batch_larger_than_a_commit_is_written_in_order(build, say) -> N
         assert (seen["occurrences"], seen["state"]) == (10, "resolved")
 
 
+async def test_a_port_that_flaps_keeps_no_other_waiting(build, say) -> None:
+    async with build(limits=say.Limits(batch_max=8), runs=False) as bench:
+        for kind in ("raise", "clear") * 100:
+            bench.offer("r1", kind)
+        other = bench.emit("r2")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(bench.engine.drain())
+            await other
+            assert bench.engine._pending.inputs > 150
+        assert (await bench.sees(source="r1"))["occurrences"] == 100
+
+
 async def test_retransmissions_are_folded_within_a_batch(build) -> None:
     async with build() as bench:
         before = balance()

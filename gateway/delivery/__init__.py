@@ -1,0 +1,12 @@
+"""Delivery: takes operations from the outbox to the sinks, and writes down how each attempt ended.
+
+`delivery` claims, paces, judges and settles; `calls` says what one attempt does at the tracker.
+
+Failure semantics: an operation's intent is on disk before its call. A call that surely changed nothing is tried again
+with back-off; one whose outcome nobody knows is looked for before it is sent again; one that the tracker refuses for
+good is dead, visible, and repeatable by a person. One sink's trouble never delays another's.
+"""
+
+from gateway.delivery.delivery import SinkDelivery
+
+__all__ = ["SinkDelivery"]
