@@ -97,7 +97,8 @@ class Fleet:
 
     async def _beat_for_ever(self, broker: aiomqtt.Client, station: Station) -> None:
         await self._sleep(station.offset_s)
-        while True:
+        # aiomqtt waits with asyncio.wait_for, which in Python 3.11 may lose a cancellation.
+        while not _told_to_stop():
             if not station.silent:
                 station.beats += 1
                 await broker.publish(f"fleet/{station.site}/{station.name}/heartbeat", station.payload, qos=1)
@@ -180,6 +181,11 @@ class Fleet:
     def _send(self, message: EmailMessage) -> None:
         with smtplib.SMTP(self._ports.host, self._ports.smtp, timeout=30) as server:
             server.send_message(message)
+
+
+def _told_to_stop() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def trap_datagram(trap: str, port: int) -> bytes:
