@@ -223,6 +223,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         if damage != "ok":
             raise _damaged(path, damage)
         migrate(connection)
+        # What a process wrote that died before its sync is read back as committed, and may not be durable yet.
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
     except sqlite3.Error as error:
         connection.close()
         damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE

@@ -7,7 +7,11 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,3 +103,49 @@ def test_a_torn_disk_mixes_sectors_and_keeps_what_it_showed(disk: Disk) -> None:
     found = disk.live.joinpath("file").read_bytes()
     assert {found[at : at + 1] for at in range(0, len(found), SECTOR)} == {b"a", b"b"}
     assert disk.cut_power(random.Random(6), torn=False) == 0
+
+
+KNOWS = """
+import asyncio, sys
+from pathlib import Path
+from gateway.store.sqlite import open_sqlite
+
+async def main():
+    async with open_sqlite(Path(sys.argv[1])) as store:
+        print("open", flush=True)
+        if sys.argv[2] == "write":
+            await store.run(lambda tx: tx.remember_upstream("mail:1", "0000000000001", at_ms=1))
+        print(await store.run(lambda tx: tx.upstream("mail:1")), flush=True)
+        await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def test_what_a_new_daemon_takes_for_known_is_durable_though_the_old_one_died_before_its_sync(disk: Disk) -> None:
+    """Else a mail that comes again is acknowledged as known, and the next power cut takes it."""
+
+    def knows() -> str:
+        return said(disk, "read", lambda process: process.stdout.readline().decode().strip())
+
+    def dies_in_sync(_process: subprocess.Popen[bytes]) -> None:
+        log = disk.live / "tocsin.db-wal"
+        while b"mail:1" not in log.read_bytes():
+            time.sleep(0.001)
+        time.sleep(0.05)  # all pages are written, and the sync takes longer
+
+    assert knows() == "None"
+    said(replace(disk, fsync_us=400_000), "write", dies_in_sync)
+    assert knows() == "0000000000001"
+    disk.cut_power(random.Random(1), torn=False)
+    assert knows() == "0000000000001"
+
+
+def said(disk: Disk, what: str, hear: Callable[[subprocess.Popen[bytes]], Any]) -> Any:
+    """What ``hear`` makes of a process that has opened the store, before it is killed."""
+    words = [sys.executable, "-c", KNOWS, str(disk.live), what]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, env={**os.environ, **disk.environ()}) as process:
+        assert process.stdout.readline() == b"open\n"
+        heard = hear(process)
+        process.kill()
+        return heard
