@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
+from gateway.app import NEEDS_RESTART
 from gateway.config import rule_packs
 from gateway.core.operation import OperationState
 from gateway.core.reason import Dropped, Failed, Webhook
@@ -113,3 +114,8 @@ def test_every_state_of_a_closed_list_is_explained(page, closed, pages, rows):
 def test_every_rule_pack_is_described(pages, rows):
     told = {cells[0].strip("`") for cells in rows(pages["docs/rules.md"]) if len(cells) == 2}
     assert set(rule_packs()) <= told
+
+
+def test_what_only_a_restart_applies_is_told(pages):
+    (told,) = re.findall(r"A reload \(SIGHUP\).*?take effect at a restart", pages["docs/operations.md"], re.DOTALL)
+    assert [name for name in NEEDS_RESTART if f"{name}]" not in told and name.title() not in told] == []
