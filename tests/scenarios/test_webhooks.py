@@ -39,10 +39,10 @@ class Desk:
     token: str
     tracker: str
 
-    def signed(self, ticket: str, *, secret: str = vendor.SECRET, **more: Any) -> vendor.Delivery:
+    def signed(self, ticket: str, *, clock: ManualClock | None = None, **more: Any) -> vendor.Delivery:
         """A webhook of this tracker's."""
         extra = {"url": URL} if self.tracker == "hubspot" else {}
-        return getattr(vendor, self.tracker)(ticket, self.fake.clock, secret=secret, **extra, **more)
+        return getattr(vendor, self.tracker)(ticket, clock or self.fake.clock, **extra, **more)
 
     def person_closes(self) -> None:
         match self.tracker:
@@ -119,6 +119,16 @@ def observed() -> float:
     return REGISTRY.get_sample_value("tocsin_observations_total", {"sink": "desk"}) or 0.0
 
 
+async def looked(house, count: float) -> None:
+    """Wait until so many tickets were looked at."""
+
+    async def seen() -> bool:
+        await house.passes(seconds=2)
+        return observed() >= count
+
+    await house.eventually(seen, what="a look")
+
+
 async def test_a_closed_ticket_is_known_long_before_the_poll(at, desk) -> None:
     before = counted("heard")
     async with at as house:
@@ -152,8 +162,10 @@ async def test_what_a_webhook_claims_is_not_believed_only_looked_at(at, desk) ->
     """A signed one that says "closed" about a ticket that is open changes nothing."""
     async with at as house:
         ticket = await ticketed(house)
+        looks = observed()
         assert (await post(house, desk.signed(ticket["id"]))).status_code == 204
-        await house.passes(seconds=10)
+        await looked(house, looks + 1)
+        await house.quiet()
         assert (await house.incident())["muted"] == []
 
 
@@ -170,9 +182,8 @@ async def test_forged_stale_and_unsigned_ones_are_refused_alike_and_cause_no_cal
             await post(house, vendor.Delivery(good.headers, b"")),
         ]
         if desk.tracker != "clickup":  # nothing in ClickUp's tells when they were sent
-            await house.passes(hours=25)
-            calls = len(desk.fake.calls)  # the polls'
-            answers.append(await post(house, good))
+            yesterday = ManualClock(house.clock.now_ms() - 25 * 3_600_000)
+            answers.append(await post(house, desk.signed(ticket["id"], clock=yesterday)))
         assert {answer.status_code for answer in answers} == {403}
         assert len({answer.content for answer in answers}) == 1
         await house.passes(seconds=10)
@@ -183,9 +194,9 @@ async def test_a_replay_is_acknowledged_and_causes_no_second_look(at, desk) -> N
     before = counted("repeated")
     async with at as house:
         ticket = await ticketed(house)
-        delivery = desk.signed(ticket["id"])
+        delivery, looks = desk.signed(ticket["id"]), observed()
         await post(house, delivery)
-        await house.passes(seconds=10)
+        await looked(house, looks + 1)
         calls = len(desk.fake.calls)
         for _ in range(3):
             assert (await post(house, delivery)).status_code == 204
@@ -201,6 +212,7 @@ async def test_many_webhooks_about_one_ticket_are_one_look(at, desk) -> None:
         for number in range(10):
             more = {"hubspot": {"occurredAt": number}, "jira": {"n": number}}.get(desk.tracker, {})
             await post(house, desk.signed(ticket["id"], **more))
+        await looked(house, looks + 1)
         await house.passes(seconds=10)
         assert (len(desk.fake.calls), observed()) == (calls + 1, looks + 1)
 
@@ -228,7 +240,12 @@ async def test_a_look_that_fails_is_made_up_for_by_the_next_poll(at, desk) -> No
         desk.person_closes()
         desk.fake.break_next(Fault(kind=Kind.STATUS, status=500))
         await post(house, desk.signed(ticket["id"]))
-        await house.passes(seconds=10)
+
+        async def failed() -> bool:
+            await house.passes(seconds=2)
+            return not desk.fake.faults_left
+
+        await house.eventually(failed, what="a look that failed")
         assert (await house.incident())["muted"] == []
         await house.passes(hours=1)
         await house.sees(condition="link_down", muted=["human_closed"])
