@@ -213,6 +213,7 @@ def _locked(state_dir: Path) -> Iterator[None]:
 def _connect(path: Path) -> sqlite3.Connection:
     try:
         path.touch(mode=0o600)  # mails are in there
+        _sync_log(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise _cannot_open(path, error) from None
@@ -223,8 +224,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         if damage != "ok":
             raise _damaged(path, damage)
         migrate(connection)
-        # What a process wrote that died before its sync is read back as committed, and may not be durable yet.
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
     except sqlite3.Error as error:
         connection.close()
         damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
@@ -233,6 +232,19 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _sync_log(path: Path) -> None:
+    """Make durable what a process wrote that died before its sync: SQLite takes it for committed, and so shall we.
+
+    Only before the store is opened: closing the descriptor would drop SQLite's locks.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        log = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(log)
+        finally:
+            os.close(log)
 
 
 def _cannot_open(path: Path, why: object) -> StoreError:
