@@ -239,7 +239,7 @@ def _follow_up(incident: Incident, heard: Heard, *, now_ms: int) -> Decision:
     text = _what_was_said(heard)
     making.change(last_seen_ms=max(incident.last_seen_ms, heard.last_ms))
     making.note(reason, one_line(text, 500))
-    making.comment(reason, text, though_muted=by_person)  # a mute hides no person's words
+    making.comment(Reason.NOTED, text, though_muted=by_person)  # a mute hides no person's words
     making.attach(heard.event.attachments)
     return making.decision(reason, known_as=heard.event.known_as, attachments=heard.event.attachments)
 

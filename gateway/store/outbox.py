@@ -7,6 +7,7 @@ from typing import Any
 from gateway.core.decision import OperationKind, Wish
 from gateway.core.incident import Incident
 from gateway.core.operation import Operation, OperationState, crashed
+from gateway.core.reason import Reason
 from gateway.store import rows
 
 LOOK_LEASE_MS = 120_000
@@ -32,6 +33,12 @@ _SUPERSEDE = (
     "next_ms = CASE state WHEN 'dead' THEN ? ELSE next_ms END, "  # a back-off may obey a tracker's limit
     "created_ms = CASE state WHEN 'dead' THEN ? ELSE created_ms END "
     "WHERE incident = ? AND sink = ? AND kind = 'sync' AND state IN ('pending', 'dead')"
+)
+_PASSING = frozenset({Reason.CLEARED, Reason.REOPENED})
+"""Comments that only the newest of is worth reading, if nobody has read the one before it."""
+_SAY_INSTEAD = (
+    "UPDATE operation SET body = ?, impact = ? WHERE incident = ? AND sink = ? AND kind = 'comment' AND reason = ? "
+    "AND state = 'pending'"
 )
 _REQUEUE = (
     f"UPDATE operation SET state = {_REVIVED}, attempts = 0, crashes = 0, looks = 0, created_ms = ?, next_ms = ? "
@@ -98,11 +105,16 @@ class SqliteOutbox:
     # --- inside ----------------------------------------------------------------------------------
 
     def _wish(self, incident: Incident, wish: Wish, hashes: list[str], *, now_ms: int) -> None:
-        """Put a wish into the outbox; a newer sync takes the place of an older one that was not sent."""
+        """Put a wish into the outbox; a newer one takes the place of an older one that was not sent.
+
+        Of comments only those do that tell of a passing state: else what flaps would bury the tracker under them.
+        """
         body = dict(wish.body)
         if wish.kind is OperationKind.ATTACH:
             body["sha256"] = hashes[int(body.pop("number"))]
         if wish.kind is OperationKind.SYNC and self._supersede(incident, wish, now_ms=now_ms):
+            return
+        if wish.kind is OperationKind.COMMENT and self._say_instead(incident, wish, body):
             return
         self._db.execute(
             "INSERT INTO operation (incident, sink, kind, rank, impact, reason, body, state, created_ms, next_ms) "
@@ -116,6 +128,12 @@ class SqliteOutbox:
     def _supersede(self, incident: Incident, wish: Wish, *, now_ms: int) -> bool:
         values: tuple[Any, ...] = (wish.rank, incident.impact.rank, wish.reason, now_ms, now_ms, incident.id, wish.sink)
         return self._db.execute(_SUPERSEDE, values).rowcount > 0
+
+    def _say_instead(self, incident: Incident, wish: Wish, body: dict[str, str]) -> bool:
+        if wish.reason not in _PASSING:
+            return False
+        values = (rows.dump(body), incident.impact.rank, incident.id, wish.sink, wish.reason)
+        return self._db.execute(_SAY_INSTEAD, values).rowcount > 0
 
     def _save_operation(self, operation: Operation) -> None:
         self._db.execute(

@@ -1,9 +1,9 @@
 """The contract of every store: the outbox."""
 
-from gateway.core.decision import Rank
+from gateway.core.decision import Rank, Wish
 from gateway.core.impact import Impact
 from gateway.core.operation import MAX_CRASHES, OperationState, dead, failed, unknown
-from gateway.core.reason import Failed
+from gateway.core.reason import Failed, Reason
 
 LAGS = (2.0, 5.0)
 
@@ -38,6 +38,30 @@ async def test_a_newer_sync_takes_the_place_of_one_that_was_not_sent(store, writ
     assert await outbox() == [(1, "sync", "pending")]
     (operation,) = await claim()
     assert (operation.rank, operation.impact) == (Rank.CLOSE, Impact.HIGH)
+
+
+async def test_what_flaps_leaves_one_comment_of_each_kind_waiting(store, write, claim, say, outbox) -> None:
+    def comment(reason: Reason, text: str) -> Wish:
+        return say.replace(say.wish("comment", text=text), reason=reason)
+
+    await write(say.incident(1), say.wish())
+    for number in range(50):
+        await write(say.incident(1), comment(Reason.CLEARED, f"cleared {number}"))
+        await write(say.incident(1), comment(Reason.REOPENED, f"again {number}"))
+        if number < 2:
+            await write(say.incident(1), comment(Reason.NOTED, f"said {number}"))
+    waiting = []
+    while claimed := await claim():
+        waiting += [one.body.get("text") for one in claimed]
+        await store.run(lambda tx, claimed=claimed: tx.settle(None, claimed=claimed[0]))
+    assert waiting == [None, "cleared 49", "again 49", "said 0", "said 1"]
+
+
+async def test_a_comment_that_may_be_on_its_way_is_not_rewritten(write, claim, say, outbox) -> None:
+    await write(say.incident(1), say.replace(say.wish("comment", text="a"), reason=Reason.CLEARED))
+    assert len(await claim()) == 1
+    await write(say.incident(1), say.replace(say.wish("comment", text="b"), reason=Reason.CLEARED))
+    assert await outbox() == [(1, "comment", "inflight"), (2, "comment", "pending")]
 
 
 async def test_a_newer_sync_keeps_the_back_off_of_the_one_that_it_replaces(store, write, claim, say) -> None:
