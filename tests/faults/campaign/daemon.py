@@ -114,7 +114,7 @@ def missing_tools() -> list[str]:
 
 def free_port(kind: int = socket.SOCK_STREAM) -> int:
     """A port that nobody has at this moment, below those that the kernel hands out to clients."""
-    for port in range(20000 + os.getpid() % 10000, 32000):
+    for port in range(20_000 + 16 * os.getpid() % 12_000, 32_000):
         with socket.socket(socket.AF_INET, kind) as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             if port not in _GIVEN:
