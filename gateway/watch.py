@@ -19,9 +19,9 @@ from gateway.core.event import Beat, Event
 from gateway.core.heartbeat import expect, expired, heard, resumed
 from gateway.core.pace import Budget
 from gateway.core.reason import Dropped
-from gateway.core.station import Policy, Signal, Station
+from gateway.core.station import STATION_DOWN, STATION_FAULT, Policy, Signal, Station, StationState
 from gateway.core.wheel import Wheel
-from gateway.plugin import Clock, Receipt
+from gateway.plugin import Clock, Overloaded, Receipt
 from gateway.store.api import Store, StoreError
 
 log = structlog.get_logger()
@@ -76,7 +76,6 @@ class Watch:
         self._discovery = Budget(per_s=max(discover_per_min, 1) / 60, burst=discover_per_min)
         self._count = count
         self._stations: dict[str, Station] = {}
-        self._collectors: dict[str, str] = {}
         self._changed: set[str] = set()
         self._telling: dict[str, asyncio.Future[Receipt]] = {}
         """Stations whose last edge is not on disk yet: a flush must not be faster than the event."""
@@ -91,6 +90,7 @@ class Watch:
         self._ticked_s = self._clock.monotonic_s()
         for station in await self._store.run(lambda tx: tx.stations()):
             self._keep(resumed(station, self._policy_of(station.station), observed_s=self._observed_s))
+        self._changed.clear()  # a restart alone writes nothing
         for name, (policy, site) in self._terms.items():
             if name not in self._stations:
                 self._keep(expect(name, policy, observed_s=self._observed_s, site=site))
@@ -106,13 +106,12 @@ class Watch:
         after, signals = heard(before, beat, self._policy_of(beat.station), observed_s=observed_s)
         if before is None and after.beats == 0 and not signals:
             return None  # only the broker spoke of it
-        self._collectors[beat.station] = beat.collector
         self._keep(after)
         if not signals:
             return self._telling.get(beat.station)  # what it rests on must be on disk first
-        futures = [self._engine.emit(self._event(after, signal, beat)) for signal in signals]
-        stored = self._stored(futures[-1], after)
-        stored.add_done_callback(lambda done: self._undo(done, before, after))
+        told = [self._engine.emit(self._event(after, signal, beat)) for signal in signals]
+        stored = self._stored(_all(told), after)
+        stored.add_done_callback(lambda done: self._undo(done, before, after, signals))
         stored.add_done_callback(partial(self._told, name=after.station))
         return stored
 
@@ -191,7 +190,7 @@ class Watch:
             if done.cancelled():
                 stored.cancel()
             elif (error := done.exception()) is not None:
-                stored.set_exception(error)
+                stored.set_exception(Overloaded(str(error)))
             else:
                 stored.set_result(told.result())
 
@@ -203,15 +202,20 @@ class Watch:
             del self._telling[name]
         self._changed.add(name)  # it may have beaten again meanwhile
 
-    def _undo(self, done: asyncio.Future[Receipt], before: Station | None, after: Station) -> None:
-        """The edge did not reach the disk and upstream will repeat it: forget it, so that it is an edge again."""
-        if done.cancelled() or done.exception() is None or self._stations.get(after.station) is not after:
+    def _undo(
+        self, done: asyncio.Future[Receipt], before: Station | None, after: Station, signals: tuple[Signal, ...]
+    ) -> None:
+        """The edge did not reach the disk: forget it, so that the same beat, repeated, or the next one says it again."""
+        if done.cancelled() or done.exception() is None:
             return
-        if before is None:
+        now = self._stations.get(after.station)
+        if now is after and before is None:
             del self._stations[after.station]
             self._wheel.cancel(after.station)
-        else:
+        elif now is after and before is not None:
             self._keep(before)
+        elif now is not None:
+            self._keep(_without(now, before or Station(station=after.station), after, signals))
 
     async def _tick_for_ever(self) -> None:
         """Look at the time, and wait for nothing else: only so a tick that is late proves that we stood still."""
@@ -238,38 +242,46 @@ class Watch:
         return self._observed_s + passed_s
 
     async def _expire(self) -> None:
-        while due := self._wheel.due(self._observed_s, limit=DUE_MOST):
+        while (next_s := self._wheel.next_s()) is not None and next_s <= self._observed_s:
             waiting = []
-            for name in due:
+            for name in self._wheel.due(self._observed_s, limit=DUE_MOST):
                 station = self._stations[name]
                 now_ms = self._clock.now_ms()
                 after, signals = expired(station, self._policy_of(name), observed_s=self._observed_s, now_ms=now_ms)
                 self._keep(after)
                 waiting += [
-                    (station, after, self._stored(self._engine.emit(self._event(after, signal)), after))
+                    (station, after, signal, self._stored(self._engine.emit(self._event(after, signal)), after))
                     for signal in signals
                 ]
-            for before, after, future in waiting:
+            for before, after, signal, future in waiting:
                 future.add_done_callback(partial(self._told, name=after.station))
                 try:
                     await future
                 except Exception as error:  # noqa: BLE001 - overload or a full disk: it stays due
                     log.debug("station.delayed", station=before.station, why=str(error))
-                    if self._stations.get(after.station) is after:
+                    now = self._stations.get(after.station, after)
+                    if now is after:
                         self._keep(replace(before, deadline_s=self._observed_s + TICK_S))
+                    else:  # a beat came meanwhile
+                        self._keep(_without(now, before, after, (signal,)))
             await asyncio.sleep(0)
 
     async def _flush_for_ever(self) -> None:
+        delayed = False
         while True:
             await self._clock.sleep(FLUSH_S)
             try:
                 await self.flush()
             except StoreError as error:
-                log.warning("stations.delayed", why=str(error))
+                if not delayed:
+                    log.warning("stations.delayed", why=str(error))
+                delayed = True
+            else:
+                delayed = False
 
     def _event(self, station: Station, signal: Signal, beat: Beat | None = None) -> Event:
         return Event(
-            collector=self._collectors.get(station.station, "watch"),
+            collector=station.collector or "watch",
             source=station.station,
             condition=signal.condition,
             kind=signal.kind,
@@ -278,3 +290,37 @@ class Watch:
             description=beat.description if beat else "",
             labels={**(beat.labels if beat else {}), **signal.labels},
         )
+
+
+def _all(told: list[asyncio.Future[Receipt]]) -> asyncio.Future[Receipt]:
+    """Done when all are, with the last one's receipt; fails if one of them does."""
+    if len(told) == 1:
+        return told[0]
+    both: asyncio.Future[Receipt] = told[0].get_loop().create_future()
+
+    def one_more(_: asyncio.Future[Receipt]) -> None:
+        if both.done() or not all(future.done() for future in told):
+            return
+        errors = [future.exception() for future in told if not future.cancelled()]
+        error = next((error for error in errors if error is not None), None)
+        if error is not None:
+            both.set_exception(error)
+        elif len(errors) < len(told):
+            both.cancel()
+        else:
+            both.set_result(told[-1].result())
+
+    for future in told:
+        future.add_done_callback(one_more)
+    return both
+
+
+def _without(now: Station, before: Station, after: Station, signals: tuple[Signal, ...]) -> Station:
+    """The station as it is now, but for what ``signals`` said of it, unless that has changed again since."""
+    conditions = {signal.condition for signal in signals}
+    down = StationState.DOWN
+    if STATION_DOWN in conditions and (now.state is down) is (after.state is down):
+        now = replace(now, state=before.state, back=before.back, down_since_ms=before.down_since_ms)
+    if STATION_FAULT in conditions and bool(now.fault) is bool(after.fault):
+        now = replace(now, fault=before.fault)
+    return now

@@ -1,0 +1,233 @@
+"""Silence is told once, and so is its end; what we did not hear costs nobody; no edge is ever lost."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from gateway.core.reason import Dropped
+from gateway.core.station import Policy
+from gateway.plugin import Overloaded
+from gateway.store.api import StoreError
+from gateway.testing.clock import ManualClock
+
+DOWN, BACK = "s1 station_down raise", "s1 station_down clear"
+FAULT, WELL = "s1 station_fault raise", "s1 station_fault clear"
+
+
+async def test_silence_is_told_once_and_two_beats_end_it(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+        await bench.passes(85)
+        assert bench.engine.said == []
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+        await bench.passes(300)
+        bench.beat()
+        await bench.passes(5)
+        assert bench.engine.said == [DOWN]
+        bench.beat()
+        assert bench.engine.said == [DOWN, BACK]
+        event = bench.engine.events[0]
+        assert (event.collector, event.labels["cause"]) == ("mqtt", "silence")
+
+
+async def test_a_fault_is_told_at_once_and_its_receipt_waits_for_the_disk(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+        bench.engine.holds = True
+        receipt = bench.beat(fault="door open")
+        await bench.passes(1)
+        assert not receipt.done()
+        bench.engine.holds = False
+        bench.engine.settle()
+        await receipt
+        (stored,) = await bench.store.run(lambda tx: tx.stations())
+        assert (stored.fault, bench.engine.said) == ("door open", [FAULT])
+        await bench.beat()
+        assert bench.engine.said == [FAULT, WELL]
+
+
+async def test_while_we_are_deaf_the_clock_stands_still(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+        bench.watch.connected("mqtt", False)
+        await bench.passes(1000)
+        assert bench.engine.said == []
+        bench.watch.connected("mqtt", True)
+        await bench.passes(80)
+        assert bench.engine.said == []
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+
+
+async def test_a_restart_gives_everybody_their_whole_time_and_writes_nothing(build) -> None:
+    clock = ManualClock()
+    async with build(clock) as bench:
+        await bench.grow_up("s1", "s2")
+        await bench.passes(60)
+        await bench.watch.flush()
+    async with build(clock) as bench:
+        assert bench.watch._changed == set()
+        await bench.passes(85)
+        assert bench.engine.said == []
+        await bench.until(lambda: len(bench.engine.said) == 2, turning=1)
+        assert {event.collector for event in bench.engine.events} == {"mqtt"}  # rules may match on it
+
+
+async def test_who_was_down_before_a_restart_comes_back_after_it(build) -> None:
+    clock = ManualClock()
+    async with build(clock) as bench:
+        await bench.grow_up()
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+        await bench.watch.flush()
+    async with build(clock) as bench:
+        await bench.passes(500)
+        assert bench.engine.said == []
+        bench.beat()
+        bench.beat()
+        assert bench.engine.said == [BACK]
+
+
+async def test_who_is_listed_and_never_appears_is_down(build) -> None:
+    terms = {"s1": (Policy(must_appear_s=120), "lyon")}
+    async with build(terms=terms) as bench:
+        await bench.passes(118)
+        assert bench.engine.said == []
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+        assert bench.engine.events[0].labels["cause"] == "never_appeared"
+
+
+async def test_a_refused_edge_is_an_edge_again_when_the_beat_is_repeated(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+        bench.engine.refuses = {"station_fault"}
+        with pytest.raises(Overloaded):
+            await bench.beat(fault="hot", sequence=7, sent_ms=bench.clock.now_ms())
+        bench.engine.refuses = set()
+        await bench.beat(fault="hot", sequence=7, sent_ms=bench.clock.now_ms())
+        assert bench.engine.said == [FAULT]
+
+
+async def test_a_refused_edge_is_told_by_the_next_beat_though_others_came_meanwhile(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+        bench.engine.refuses, bench.engine.holds = {"station_fault"}, True
+        first = bench.beat(fault="hot")
+        second = bench.beat(fault="hot")
+        assert second is first  # what rests on an edge waits for it
+        bench.engine.settle()
+        with pytest.raises(Overloaded):
+            await first
+        bench.engine.refuses, bench.engine.holds = set(), False
+        await bench.beat(fault="hot")
+        assert bench.engine.said == [FAULT]
+
+
+async def test_a_refused_end_of_silence_is_told_by_the_next_beat_though_others_came_meanwhile(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+        bench.engine.refuses, bench.engine.holds = {"station_down"}, True
+        bench.beat()
+        back = bench.beat()
+        bench.beat()
+        bench.engine.settle()
+        with pytest.raises(Overloaded):
+            await back
+        bench.engine.refuses, bench.engine.holds = set(), False
+        await bench.beat()
+        assert bench.engine.said == [DOWN, BACK]
+
+
+async def test_of_two_edges_in_one_beat_none_is_forgotten(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+        bench.beat()
+        bench.engine.refuses = {"station_down"}  # the first of the two
+        with pytest.raises(Overloaded):
+            await bench.beat(fault="hot")
+        bench.engine.refuses = set()
+        await bench.beat(fault="hot")
+        assert bench.engine.said == [DOWN, FAULT, BACK, FAULT]  # said twice, rather than never
+
+
+async def test_a_refused_silence_stays_due(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+        bench.engine.refuses = {"station_down"}
+        await bench.passes(120)
+        assert bench.engine.said == []
+        bench.engine.refuses = set()
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+
+
+async def test_a_refused_silence_is_forgotten_when_a_beat_comes_meanwhile(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+        bench.engine.refuses, bench.engine.holds = {"station_down"}, True
+        await bench.until(lambda: bench.engine._held, turning=1)
+        bench.beat()
+        bench.engine.settle()
+        bench.engine.refuses, bench.engine.holds = set(), False
+        await bench.passes(80)
+        assert bench.engine.said == []
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)  # and its next silence counts
+
+
+async def test_a_disk_that_refuses_the_station_is_told_as_overload(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+
+        class Full:
+            def submit(self, work):
+                future = asyncio.get_running_loop().create_future()
+                future.set_exception(StoreError("full"))
+                return future
+
+        real, bench.watch._store = bench.watch._store, Full()
+        with pytest.raises(Overloaded, match="full"):
+            await bench.beat(fault="hot")
+        bench.watch._store = real
+        await bench.beat(fault="hot")
+
+
+async def test_many_deadlines_that_moved_hold_up_none_that_came(build) -> None:
+    async with build(
+        policy=replace(Policy(), interval_s=10, grace_s=5, confirm_s=0, settle_beats=1), discover_per_min=10**6
+    ) as bench:
+        names = [f"n{number}" for number in range(5000)]
+        for name in names:
+            bench.beat(name)
+        bench.beat("s1")
+        for _ in range(3):
+            await bench.passes(6)
+            for name in names:
+                bench.beat(name)
+        await bench.passes(2)
+        await bench.until(lambda: DOWN in bench.engine.said)
+        assert bench.engine.said == [DOWN]
+
+
+async def test_too_many_stations_are_counted_and_not_kept(build) -> None:
+    counted = []
+    async with build(most_stations=1, count=lambda collector, why: counted.append((collector, why))) as bench:
+        bench.beat("s1")
+        assert bench.beat("s2") is None
+        bench.beat("s1")
+        assert counted == [("mqtt", None), ("mqtt", Dropped.OVERLOAD), ("mqtt", None)]
+
+
+async def test_stations_that_could_not_be_stored_are_stored_later(build) -> None:
+    async with build() as bench:
+        bench.beat()
+
+        class Full:
+            async def run(self, work):
+                raise StoreError("full")
+
+        real, bench.watch._store = bench.watch._store, Full()
+        with pytest.raises(StoreError):
+            await bench.watch.flush()
+        bench.watch._store = real
+        await bench.watch.flush()
+        assert [station.station for station in await bench.store.run(lambda tx: tx.stations())] == ["s1"]
