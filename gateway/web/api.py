@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gateway.app import App
 
 MOST_ITEMS = 1000
+MOST_DIGITS = 18
+"""No number of ours has more; Python takes long for long ones, and SQLite takes none above 2^63."""
 
 
 class Api:
@@ -64,7 +66,10 @@ class Api:
 
     async def operate(self, request: Request) -> Response:
         """Requeue or drop a dead operation."""
-        number, verb = request.path_params["id"], request.path_params["verb"]
+        given, verb = request.path_params["id"], request.path_params["verb"]
+        if not _is_number(given):
+            raise HTTPException(404, "the outbox has no such operation: its id is a number")
+        number = int(given)
         now_ms = self._app.clock.now_ms()
         match verb:
             case "requeue":
@@ -111,14 +116,18 @@ async def _page(request: Request, read: Callable[..., Awaitable[Page]]) -> Respo
 
 def _cursor(request: Request) -> str:
     cursor = request.query_params.get("cursor", "")
-    if request.url.path.endswith("/outbox") and cursor and not cursor.isdecimal():
+    if request.url.path.endswith("/outbox") and cursor and not _is_number(cursor):
         raise HTTPException(400, "cursor: take it from the answer's next")
     return cursor
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+
+
 def _limit(request: Request) -> int:
     given = request.query_params.get("limit", "100")
-    if not given.isdecimal() or not 1 <= int(given) <= MOST_ITEMS:
+    if not _is_number(given) or not 1 <= int(given) <= MOST_ITEMS:
         raise HTTPException(400, f"limit: a number from 1 to {MOST_ITEMS}")
     return int(given)
 

@@ -44,9 +44,9 @@ def site(app: "App", *, admin: bool) -> Starlette:
 
     faces, looks = api.Api(app), pages.Pages(app)
     routes = [
-        Route("/metrics", health.Metrics(app)),
+        Route("/metrics", health.Metrics(app), methods=["GET"]),
         Route("/healthz", health.healthz),
-        Route("/readyz", health.Readiness(app)),
+        Route("/readyz", health.Readiness(app), methods=["GET"]),
         Route("/api/v1/openapi.json", _openapi),
         Route("/api/v1/incidents", faces.incidents),
         Route("/api/v1/incidents/{id}", faces.incident),
@@ -54,7 +54,7 @@ def site(app: "App", *, admin: bool) -> Starlette:
         Route("/api/v1/stations", faces.stations),
         Route("/api/v1/tickets", faces.tickets),
         Route("/api/v1/outbox", faces.outbox),
-        Route("/api/v1/outbox/{id:int}/{verb}", command(faces.operate), methods=["POST"]),
+        Route("/api/v1/outbox/{id}/{verb}", command(faces.operate), methods=["POST"]),
         Route("/api/v1/unknown", faces.unknown),
         Route("/", looks.overview),
         Route("/incidents/{id}", looks.incident),
