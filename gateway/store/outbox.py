@@ -81,6 +81,8 @@ class SqliteOutbox:
 
     def recover_operations(self, *, now_ms: int) -> int:
         """What was in flight when the process died has an unknown outcome; how many there were."""
+        # Who looked for the others is gone too: their lease is over.
+        self._db.execute("UPDATE operation SET next_ms = ? WHERE state = 'unknown' AND next_ms > ?", (now_ms, now_ms))
         found = self._db.execute(_SELECT + "WHERE state = 'inflight'").fetchall()
         for row in found:
             self._save_operation(crashed(rows.operation_of(row), now_ms=now_ms))
