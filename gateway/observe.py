@@ -1,5 +1,6 @@
 """Observation: looks at our tickets in their trackers, so that incident and ticket stay true to each other."""
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
@@ -8,12 +9,14 @@ import structlog
 from gateway import metrics
 from gateway.core.pace import Breaker
 from gateway.core.ticket import Observation, Ticket
-from gateway.plugin import Clock, Sink
-from gateway.store.api import Store
+from gateway.plugin import Clock, Retry, Sink
+from gateway.store.api import Store, StoreError
 
 log = structlog.get_logger()
 
 TICKETS_PER_CALL = 100
+LOOK_TIMEOUT_S = 300.0
+"""Longer than a sink's own timeouts for so many tickets."""
 STILL_WATCHED_MS = 86_400_000
 """A closed incident's ticket is looked at for so long, in case a person reopens it."""
 
@@ -72,8 +75,16 @@ class SinkObservation:
         watched = await self._store.run(
             lambda tx: tx.observable(self._name, closed_after_ms=since_ms - STILL_WATCHED_MS)
         )
+        failure: Exception | None = None
         for start in range(0, len(watched), TICKETS_PER_CALL):
-            await self._look_at(watched[start : start + TICKETS_PER_CALL], since_ms=since_ms)
+            try:
+                await self._look_at(watched[start : start + TICKETS_PER_CALL], since_ms=since_ms)
+            except (Retry, StoreError):
+                raise  # the others would fare no better
+            except Exception as error:  # noqa: BLE001 - one ticket that the sink cannot read hides no others
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     async def look(self, incidents: Sequence[str]) -> None:
         """Look once at the tickets of these incidents, at most `TICKETS_PER_CALL`, wherever they are by now.
@@ -88,7 +99,8 @@ class SinkObservation:
 
     async def _look_at(self, tickets: Sequence[Ticket], *, since_ms: int) -> None:
         by_id = {ticket.ref.id: ticket for ticket in tickets if ticket.ref is not None}
-        seen = await self._sink.observe([ticket.ref for ticket in tickets if ticket.ref is not None])
+        async with asyncio.timeout(LOOK_TIMEOUT_S):
+            seen = await self._sink.observe([ticket.ref for ticket in tickets if ticket.ref is not None])
         metrics.OBSERVATIONS.labels(self._name).inc(len(seen))
         pairs = [(by_id[asked], one) for one in seen if (asked := one.asked or one.ref.id) in by_id]
         if pairs:
