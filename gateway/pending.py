@@ -13,8 +13,13 @@ from gateway.core.event import Event, EventKind
 from gateway.core.rules import Verdict
 from gateway.plugin import Receipt
 
+SHARES = 8
+"""A fingerprint's share of a batch is one of so many."""
+
 Waiter = tuple[str, asyncio.Future[Receipt]]
 """Upstream identity (may be empty), and who waits for the commit."""
+FEW_BESIDE = 10
+"""Of a batch that somebody waits for, what nobody waits for is about the tenth part."""
 BYTES_MAX = 64 * 2**20
 """Text and files that may wait; a mail with ten attachments weighs more than a trap."""
 
@@ -69,6 +74,8 @@ class Pending:
         self._runs: dict[str, list[Run]] = {}
         self._entries = 0
         self._bytes = 0
+        self._urgent: dict[str, None] = {}
+        """Fingerprints that somebody waits for, in the order in which they became so."""
         self.inputs = 0
         """Events that wait."""
         self.waiting = 0
@@ -95,22 +102,34 @@ class Pending:
             run.offered += 1
         else:
             run.waiters.append(waiter)
+            self._urgent[verdict.fingerprint] = None
             self._entries += 1
             self.waiting += 1
         self.inputs += 1
         return folded
 
     def take(self, most: int) -> list[Run]:
-        """Remove and return at most ``most`` runs, of the oldest fingerprints first."""
+        """Remove and return at most ``most`` runs: of fingerprints that somebody waits for, then of the oldest.
+
+        Beside the former there are few others, so that nobody waits for a storm to be written.
+        One fingerprint gives no more than its share while others wait, and then goes behind them: a port that flaps
+        faster than the disk writes keeps nobody waiting but itself.
+        """
+        urgent = list(islice(self._urgent, most))
+        if urgent:
+            most = min(most, max(len(urgent), most // FEW_BESIDE))
         taken: list[Run] = []
-        for mark in list(islice(self._runs, most)):
-            runs = self._runs[mark]
-            room = most - len(taken)
+        share = max(1, most // SHARES) if len(self._runs) > 1 else most
+        for mark in [*urgent, *islice((mark for mark in self._runs if mark not in self._urgent), most)]:
+            runs = self._runs.pop(mark)
+            self._urgent.pop(mark, None)
+            room = min(share, most - len(taken))
             taken += runs[:room]
             if len(runs) > room:
-                del runs[:room]
+                self._runs[mark] = runs[room:]
+                self._mark_urgent(mark)
+            if len(taken) == most:
                 break
-            del self._runs[mark]
         self._count(taken, -1)
         return taken
 
@@ -127,6 +146,9 @@ class Pending:
             given.setdefault(mark, []).extend(newer)
         self._runs = given
         self._count(kept, 1)
+        self._urgent.clear()
+        for mark in given:
+            self._mark_urgent(mark)
 
     def shift(self, by_ms: int) -> None:
         """Move every instant, after a step of the wall clock."""
@@ -134,6 +156,10 @@ class Pending:
             run.first_ms += by_ms
             run.last_ms += by_ms
             run.event = replace(run.event, at_ms=run.event.at_ms + by_ms)
+
+    def _mark_urgent(self, mark: str) -> None:
+        if any(run.waiters for run in self._runs[mark]):
+            self._urgent[mark] = None
 
     def _count(self, runs: list[Run], sign: int) -> None:
         for run in runs:

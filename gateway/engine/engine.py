@@ -17,7 +17,7 @@ from gateway.core.reason import Dropped, Reason
 from gateway.core.rules import Verdict
 from gateway.core.storm import SourceBudget
 from gateway.core.ticket import Observation, Ticket
-from gateway.engine.meaning import Outcome, apply, look_at, write_run
+from gateway.engine.meaning import Outcome, apply, look_at, write_batch
 from gateway.engine.timers import RETRY_S, Timers
 from gateway.pending import BYTES_MAX, Pending, Run, Waiter
 from gateway.plugin import Clock, Overloaded, Receipt
@@ -26,6 +26,10 @@ from gateway.store.api import Store, StoreError, Transaction
 log = structlog.get_logger()
 
 PROBE = "engine/probe"
+WRITE_S = 0.1
+"""How long the writing of one batch should take, without its sync."""
+FEWEST = 100
+"""Runs in a batch, at least (if ``batch_max`` allows): on a slow disk only great batches make a throughput."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,8 @@ class Engine:
         self._wake_delivery = wake_delivery
         self._follow_clock = follow_clock
         self._pending = Pending(limit=self._limits.pending_max, bytes_max=self._limits.bytes_max)
+        self._most = self._limits.batch_max
+        """Runs in the next batch."""
         self._budget = SourceBudget(self._limits.source_new_per_min)
         self._suspects: deque[list[Run]] = deque()
         """Parts of a batch that the core could not bear, in order: one of them is to blame."""
@@ -200,7 +206,7 @@ class Engine:
     async def _commit_batch(self) -> bool:
         """Write one batch, or wait for the one that is being written; False if the disk refuses."""
         if self._idle.is_set():
-            batch = self._suspects.popleft() if self._suspects else self._pending.take(self._limits.batch_max)
+            batch = self._suspects.popleft() if self._suspects else self._pending.take(self._most)
             if not batch and self.healthy:
                 return True
             self._send(batch)
@@ -223,7 +229,15 @@ class Engine:
         if not batch:
             tx.put(PROBE, b"")
         now_ms = self._clock.now_ms()
-        return [write_run(tx, run, now_ms=now_ms, new_id=self._new_id(now_ms), budget=self._budget) for run in batch]
+        began_s = self._clock.monotonic_s()
+        outcomes = write_batch(tx, batch, now_ms=now_ms, new_id=self._new_id, budget=self._budget)
+        self._pace_batches(len(batch), self._clock.monotonic_s() - began_s)
+        return outcomes
+
+    def _pace_batches(self, runs: int, took_s: float) -> None:
+        """Keep batches so short that an inform, which waits for the one before, is answered in time; the sync is no part."""
+        fits = self._limits.batch_max if took_s <= 0 else int(runs * WRITE_S / took_s)
+        self._most = min(self._limits.batch_max, max(FEWEST, min(fits, 2 * self._most))) if runs else self._most
 
     def _written(self, batch: list[Run], sent_s: float, done: asyncio.Future[list[Outcome]]) -> None:
         metrics.COMMIT_SECONDS.observe(asyncio.get_running_loop().time() - sent_s)

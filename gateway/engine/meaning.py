@@ -1,11 +1,12 @@
 """What an input comes to, inside a transaction: load the incident concerned, let the core decide, write the answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.core.decide import decide
 from gateway.core.decision import Decision, Due, Heard, Input, Seen
 from gateway.core.event import OURSELVES, EventKind
+from gateway.core.impact import graver
 from gateway.core.incident import Incident, State, due_of
 from gateway.core.reason import Reason
 from gateway.core.rules import DEFAULT_RULE
@@ -44,30 +45,69 @@ def apply(tx: Transaction, incident: Incident | None, what: Input, *, now_ms: in
 # --- runs ------------------------------------------------------------------------------------------
 
 
-def write_run(tx: Transaction, run: Run, *, now_ms: int, new_id: str, budget: SourceBudget) -> Outcome:
-    """Decide a run of events, but for those that are retransmissions of what was acknowledged before."""
-    fresh, known = _fresh(tx, run)
-    if fresh == 0:
-        return Outcome(known, Reason.DUPLICATE, repeated=run.count)
-    incident, follow_up, before = _concerned(tx, run, now_ms=now_ms)
-    decided = run
-    if begins(incident, run.event, run.verdict) and not budget.spend(run.verdict.source, now_ms=now_ms):
-        event, verdict = storm(run.event, run.verdict, per_min=budget.per_min)
-        decided = replace(run, event=event, verdict=verdict)
-        incident, follow_up, more = _concerned(tx, decided, now_ms=now_ms)
-        before += more
-    decision = _decide_run(tx, decided, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, new_id=new_id)
+def write_batch(
+    tx: Transaction, batch: Sequence[Run], *, now_ms: int, new_id: Callable[[int], str], budget: SourceBudget
+) -> list[Outcome]:
+    """Decide each run of events; what is beyond a source's budget of new incidents becomes one occurrence count of its storm."""
+    storms: dict[str, tuple[Run, list[int]]] = {}
+    outcomes = []
+    for number, run in enumerate(batch):
+        fresh, known = _fresh(tx, run)
+        if fresh == 0:
+            outcomes.append(Outcome(known, Reason.DUPLICATE, repeated=run.count))
+            continue
+        incident, follow_up, before = _concerned(tx, run, now_ms=now_ms)
+        if begins(incident, run.event, run.verdict) and not budget.spend(run.verdict.source, now_ms=now_ms):
+            _join_storm(storms, number, run, fresh=fresh, per_min=budget.per_min)
+            outcomes.append(Outcome("", Reason.REPEATED, fresh, run.count - fresh, before=_reasons(before)))
+            continue
+        decision = _decide_run(
+            tx, run, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, new_id=new_id(now_ms)
+        )  # fmt: skip
+        outcomes.append(_settled(tx, run, decision, before, fresh=fresh, now_ms=now_ms))
+        if run.verdict.rule == DEFAULT_RULE and run.event.collector != OURSELVES:
+            sample = run.event.description[:LONGEST_SAMPLE]
+            tx.count_unknown(run.event.condition[:LONGEST_CONDITION], count=fresh, at_ms=run.last_ms, sample=sample)
+    for merged, members in storms.values():
+        incident, follow_up, before = _concerned(tx, merged, now_ms=now_ms)
+        decision = _decide_run(
+            tx, merged, incident, follow_up=follow_up, count=merged.offered, now_ms=now_ms, new_id=new_id(now_ms)
+        )  # fmt: skip
+        told = _settled(tx, merged, decision, before, fresh=merged.offered, now_ms=now_ms)
+        for number in members:
+            outcomes[number] = replace(
+                outcomes[number], incident=told.incident, reason=told.reason, wishes=told.wishes
+            )  # fmt: skip
+    return outcomes
+
+
+def _join_storm(storms: dict[str, tuple[Run, list[int]]], number: int, run: Run, *, fresh: int, per_min: int) -> None:
+    """Add a run to its source's storm in this batch; all that is new in it is merely counted."""
+    if run.verdict.source not in storms:
+        event, verdict = storm(run.event, run.verdict, per_min=per_min)
+        storms[run.verdict.source] = (Run(event, verdict, run.first_ms, run.last_ms), [])
+    merged, members = storms[run.verdict.source]
+    members.append(number)
+    merged.offered += fresh
+    merged.waiters += run.waiters
+    merged.first_ms, merged.last_ms = min(merged.first_ms, run.first_ms), max(merged.last_ms, run.last_ms)
+    merged.verdict = replace(merged.verdict, impact=graver(merged.verdict.impact, run.verdict.impact))
+
+
+def _settled(
+    tx: Transaction, run: Run, decision: Decision, before: list[Decision], *, fresh: int, now_ms: int
+) -> Outcome:
+    """The outcome, with the upstream identities remembered."""
     touched = decision.incident.id if decision.incident else ""
     for identity, _ in run.waiters:
         if identity:
             tx.remember_upstream(identity, touched, at_ms=now_ms)
-    if run.verdict.rule == DEFAULT_RULE and run.event.collector != OURSELVES:
-        sample = run.event.description[:LONGEST_SAMPLE]
-        tx.count_unknown(run.event.condition[:LONGEST_CONDITION], count=fresh, at_ms=run.last_ms, sample=sample)
     wishes = any(one.wishes for one in (*before, decision))
-    return Outcome(
-        touched, decision.reason, fresh, run.count - fresh, wishes, tuple(one.reason for one in before)
-    )  # fmt: skip
+    return Outcome(touched, decision.reason, fresh, run.count - fresh, wishes, _reasons(before))
+
+
+def _reasons(decisions: Sequence[Decision]) -> tuple[Reason, ...]:
+    return tuple(one.reason for one in decisions)
 
 
 def _fresh(tx: Transaction, run: Run) -> tuple[int, str]:

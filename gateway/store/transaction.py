@@ -27,6 +27,8 @@ _UPSERT_TICKET = (
     "owned = excluded.owned, written_ms = excluded.written_ms"
 )
 # What still has an operation in the outbox stays, however old; so does what has a ticket that is open.
+MOST_UNKNOWN = 10_000
+"""Conditions that no rule knows, which devices may invent at will: those unheard for longest are forgotten."""
 _FORGETTABLE = (
     "closed_ms < ? AND state = 'closed' AND id NOT IN (SELECT incident FROM operation) AND NOT EXISTS ("
     "SELECT 1 FROM ticket AS t WHERE t.incident = incident.id AND t.ref IS NOT NULL AND t.state = 'open')"
@@ -193,6 +195,11 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps):
                 f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT ?)",
                 (before_ms, limit),
             ).rowcount
+        beyond = max(0, (self._number("SELECT count(*) FROM unknown") or 0) - MOST_UNKNOWN)
+        gone += self._db.execute(
+            "DELETE FROM unknown WHERE condition IN (SELECT condition FROM unknown ORDER BY last_seen_ms LIMIT ?)",
+            (min(limit, beyond),),
+        ).rowcount
         return gone
 
     # --- inside ----------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """One HTTP connection, bounded in number and patience.
 
 What uvicorn leaves open: a connection on which no request was ever finished lasts for ever, and a hundred of them would
-have every scrape answered 503. Here the one that has been idle for longest gives way to a newcomer.
+have every scrape answered 503. Here an idle one gives way to a newcomer.
 """
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -31,8 +32,13 @@ class Connection(H11Protocol):
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 
+    @property
+    def peer(self) -> str:
+        """The client's address; empty on a unix socket."""
+        return self.client[0] if self.client else ""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Serve the newcomer, if need be in place of who has been idle for longest."""
+        """Serve the newcomer, if need be in place of an idle one, taken from the address that has most of them."""
         if len(self.connections) >= self.most and not self._make_room():
             transport.write(_BUSY)
             transport.close()
@@ -65,7 +71,8 @@ class Connection(H11Protocol):
         idle = [other for other in self.connections if isinstance(other, Connection) and other.idle]
         if not idle:
             return False
-        oldest = min(idle, key=lambda other: other.idle_since_s)
+        of_peer = Counter(other.peer for other in idle)
+        oldest = min(idle, key=lambda other: (-of_peer[other.peer], other.idle_since_s))
         oldest.hang_up()
         self.connections.discard(oldest)
         return True

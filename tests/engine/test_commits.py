@@ -234,10 +234,10 @@ async def test_poison_is_set_aside_alone_and_acknowledged(build, say, early: boo
         waiting = [bench.emit(source) for source in ("good", "bad", "r3")]
         receipts = [await future for future in waiting]
         assert [receipt.reason for receipt in receipts] == [Reason.FIRST_RAISED, Reason.DROPPED, Reason.FIRST_RAISED]
+        await say.eventually(lambda: changes(before) == (21, 1, {"malformed": 2}))
         assert sorted(one["source"] for one in await bench.incidents()) == sorted(
             ["good", *(f"r{number}" for number in range(20))]
         )
-        await say.eventually(lambda: changes(before) == (21, 1, {"malformed": 2}))
         stored = (await bench.reader.counts())["quarantine"]["malformed"]
         assert stored == (2 if early else 1)
         assert bench.engine.healthy

@@ -61,3 +61,34 @@ async def test_a_storm_ends_by_itself(build, say) -> None:
         assert [one["state"] for one in await storms(bench)] == ["open"]
         await bench.clock.advance(CALM_MS / 1000 + 1)
         await bench.sees(condition="source_storm", state="resolved")
+
+
+async def test_who_waits_is_served_before_a_storm_that_nobody_waits_for(build, say) -> None:
+    async with build(limits=EngineLimits(lazy_s=600, batch_max=100), runs=False) as bench:
+        for number in range(1000):
+            bench.offer(f"r{number}")
+        waits = bench.emit("inform")
+        behind = bench.emit("r999")
+        batch = bench.engine._pending.take(100)
+        assert [run.event.source for run in batch[:2]] == ["inform", "r999"]
+        assert len(batch) == 10, "few others beside them"
+        bench.engine._pending.give_back(batch)
+        assert len(bench.engine._pending) == 1000, "who waited is told to repeat; what was offered stays"
+        assert len(bench.engine._pending.take(100)) == 100
+        del waits, behind
+
+
+async def test_what_still_waits_after_a_part_was_taken_stays_urgent(build, say) -> None:
+    async with build(limits=EngineLimits(lazy_s=600, batch_max=80), runs=False) as bench:
+        for _ in range(30):
+            bench.offer("flaps")
+            bench.offer("flaps", "clear")
+        bench.emit("flaps")
+        for number in range(200):
+            bench.offer(f"r{number}")
+        seen = 0
+        while bench.engine._pending.waiting:
+            seen += 1
+            batch = bench.engine._pending.take(80)
+            assert len(batch) <= 10
+        assert 1 < seen < 70
