@@ -77,6 +77,8 @@ class SqliteOutbox:
             self._db.execute("DELETE FROM operation WHERE id = ?", (claimed.id,))
         else:
             self._save_operation(operation)
+            if operation.state is OperationState.DEAD and operation.kind is OperationKind.SYNC:
+                self._revive_for_newer(operation)
         return True
 
     def recover_operations(self, *, now_ms: int) -> int:
@@ -130,6 +132,16 @@ class SqliteOutbox:
     def _supersede(self, incident: Incident, wish: Wish, *, now_ms: int) -> bool:
         values: tuple[Any, ...] = (wish.rank, incident.impact.rank, wish.reason, now_ms, now_ms, incident.id, wish.sink)
         return self._db.execute(_SUPERSEDE, values).rowcount > 0
+
+    def _revive_for_newer(self, died: Operation) -> None:
+        """A newer wish waits behind what died: it takes its place, as it would had it come a moment later."""
+        newer = self._db.execute(
+            "DELETE FROM operation WHERE incident = ? AND sink = ? AND kind = 'sync' AND state = 'pending' AND id > ? "
+            "RETURNING rank, impact, reason, next_ms, created_ms",
+            (died.incident, died.sink, died.id),
+        ).fetchall()
+        if newer:
+            self._db.execute(_SUPERSEDE, (*newer[-1], died.incident, died.sink))
 
     def _say_instead(self, incident: Incident, wish: Wish, body: dict[str, str]) -> bool:
         if wish.reason not in _PASSING:
