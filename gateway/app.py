@@ -34,7 +34,7 @@ from gateway.intake import CollectorIntake, OwnEvents
 from gateway.observe import SinkObservation
 from gateway.plugin import Clock, Collector, Host, SinkError
 from gateway.sinkhost import SinkHost, SinkTrouble
-from gateway.store.api import Store, StoreError
+from gateway.store.api import Store, StoreError, StoreUnusable
 from gateway.store.sqlite import open_sqlite
 from gateway.upkeep import Upkeep
 from gateway.watch import Watch
@@ -303,6 +303,8 @@ async def running(
     async with AsyncExitStack() as stack:
         try:
             store = await stack.enter_async_context(open_sqlite(state_dir))
+        except StoreUnusable as error:
+            raise StartError(str(error), exit_code=os.EX_CONFIG) from None
         except StoreError as error:
             raise StartError(str(error)) from None
         app = App(

@@ -20,6 +20,10 @@ class StoreError(Exception):
     """The disk refused; nothing of the unit of work is stored. The text is one sentence for people."""
 
 
+class StoreUnusable(StoreError):
+    """A person must act before the store can be opened: it is damaged, or of a newer version."""
+
+
 class Transaction(Protocol):
     """What a unit of work can do; valid only while it runs, on the writer's thread."""
 

@@ -3,14 +3,14 @@
 import sqlite3
 from importlib import resources
 
-from gateway.store.api import StoreError
+from gateway.store.api import StoreUnusable
 
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Apply what is missing; ``PRAGMA user_version`` counts what was applied.
 
     Raises:
-        StoreError: the file was written by a newer version.
+        StoreUnusable: the file was written by a newer version.
     """
     scripts = sorted(
         (
@@ -22,7 +22,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     )
     have = connection.execute("PRAGMA user_version").fetchone()[0]
     if have > len(scripts):
-        raise StoreError(
+        raise StoreUnusable(
             f"the store has schema version {have} and this program knows {len(scripts)}: install the newer Tocsin again"
         )
     for number, script in enumerate(scripts[have:], start=have + 1):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.store.api import StoreError, Transaction
+from gateway.store.api import StoreError, StoreUnusable, Transaction
 from gateway.store.migrate import migrate
 from gateway.store.queries import SqliteReader
 from gateway.store.transaction import SqliteTransaction
@@ -251,6 +251,6 @@ def _cannot_open(path: Path, why: object) -> StoreError:
     return StoreError(f"cannot open the store {path}: {why}; check that the folder exists and is writable")
 
 
-def _damaged(path: Path, why: object) -> StoreError:
+def _damaged(path: Path, why: object) -> StoreUnusable:
     what = " ".join(str(why).split())
-    return StoreError(f"the store {path} is damaged ({what}): restore a backup, or move it away to begin anew")
+    return StoreUnusable(f"the store {path} is damaged ({what}): restore a backup, or move it away to begin anew")
