@@ -8,6 +8,7 @@ of `gateway.cli.exits.Exit`.
 By hand: ``tocsin --help``; every command takes ``--help``, and those that list things take ``--json``.
 """
 
+import io
 import os
 import sys
 from typing import Any
@@ -59,6 +60,9 @@ for _command in (check, demo, explain, incidents, outbox, plugins, run, schema, 
 def main() -> None:
     """Entry point of the ``tocsin`` command."""
     logs.configure(verbosity="warning")  # `run` sets up what the configuration says
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a locale that lacks a sign is no reason to fail
     try:
         tocsin(prog_name="tocsin")
     except Exception as error:

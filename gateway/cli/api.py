@@ -79,7 +79,7 @@ class Daemon:
 
 def segment(text: str) -> str:
     """``text`` as one segment of a path, whatever is in it."""
-    return quote(text, safe="")
+    return quote(text, safe="", errors="surrogateescape")  # an argument may be no UTF-8
 
 
 def _refusal(answer: httpx.Response, document: Any) -> Failure:

@@ -28,7 +28,10 @@ def explain(path: Path | None, event: IO[str], *, as_json: bool) -> None:
     Its members are those of an event: collector, source, condition, kind, object, severity, summary, description, labels.
     """
     rulebook = configuration(path).rulebook()
-    said = read_event(event.read())
+    try:
+        said = read_event(event.read())
+    except UnicodeDecodeError:
+        raise Failure("EVENT is not UTF-8; save it in that encoding") from None
     verdict, explanations = rulebook.judge(said), rulebook.explain(said)
     if as_json:
         say_json({"verdict": asdict(verdict), "rules": [asdict(explanation) for explanation in explanations]})

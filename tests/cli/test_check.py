@@ -188,3 +188,24 @@ def test_every_exit_code_is_documented():
     page = shipped("docs", "reference", "cli.md").read_text()
     for code in Exit:
         assert f"| {code.value} |" in page
+
+
+def test_a_locale_that_lacks_a_sign_is_no_reason_to_fail(tmp_path):
+    config = tmp_path / "\N{EURO SIGN}.toml"
+    config.write_text("", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", "from gateway.cli import main; main()", "check", "--config", config],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "1"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u20ac.toml: no mistakes" in done.stdout
+
+
+def test_an_event_that_is_no_text_is_one_sentence(command, tmp_path):
+    event = tmp_path / "event.json"
+    event.write_bytes(b"\xff")
+    shown = command("explain", str(event))
+    assert shown.stderr == "EVENT is not UTF-8; save it in that encoding\n"

@@ -97,6 +97,12 @@ def test_an_id_cannot_leave_its_place_in_the_path(command, daemon):
     assert daemon.asked[0][1] == "/api/v1/incidents/..%2Fstations%3Fx"
 
 
+def test_an_argument_that_is_no_text_is_asked_for_as_it_is(command, daemon):
+    answer = command("incidents", "show", "\udcff\udcfe", "--url", daemon.url)
+    assert answer.exit_code == 1
+    assert "the daemon says" in answer.stderr
+
+
 def test_stations_are_listed(command, daemon):
     daemon.will_answer("/api/v1/stations", page(STATION))
     row = command("stations", "--url", daemon.url).stdout.splitlines()[1]
