@@ -317,10 +317,7 @@ async def running(
         )
         metrics.BUILD.labels(version("tocsin")).set(1)
         metrics.STORE_OK.set(1)
-        recovered = await store.run(lambda tx: tx.recover_operations(now_ms=app.clock.now_ms()))
-        if recovered:
-            log.warning("outbox.recovered", unknown=recovered)
-        await app.load()
+        await _take_up(app)
         await stack.enter_async_context(
             background(app.engine.run(), Upkeep(app.store, app.clock, config, tell=app.own.offer).run())
         )
@@ -338,6 +335,17 @@ async def running(
         yield app
 
 
+async def _take_up(app: App) -> None:
+    """Take up what the last process left."""
+    try:
+        recovered = await app.store.run(lambda tx: tx.recover_operations(now_ms=app.clock.now_ms()))
+        await app.load()
+    except StoreError as error:
+        raise StartError(f"nothing can be stored in {app.state_dir}: {error}; make room there") from None
+    if recovered:
+        log.warning("outbox.recovered", unknown=recovered)
+
+
 async def _start_sinks(app: App) -> None:
     try:
         await app.sinks.serve(app.config)
@@ -346,15 +354,12 @@ async def _start_sinks(app: App) -> None:
 
 
 async def _serve_faces(stack: AsyncExitStack, app: App) -> None:
-    from gateway.web import serve_faces  # noqa: PLC0415 - the web needs the types of this module
+    from gateway.web import FacesError, serve_faces  # noqa: PLC0415 - the web needs the types of this module
 
     try:
         await stack.enter_async_context(serve_faces(app))
-    except OSError as error:
-        where = app.config.http.listen
-        raise StartError(
-            f"cannot listen for HTTP on {where}: {error.strerror}; stop what listens there or change http.listen"
-        ) from None
+    except FacesError as error:
+        raise StartError(str(error)) from None
 
 
 async def _open_collector(stack: AsyncExitStack, app: App, instance: CollectorInstance) -> tuple[str, Collector]:

@@ -8,6 +8,6 @@ What happens on failure: a store that cannot be read is a 503 with one sentence;
 By hand: ``curl http://127.0.0.1:9464/api/v1/incidents``, ``curl http://127.0.0.1:9464/metrics``.
 """
 
-from gateway.web.server import serve_faces
+from gateway.web.server import FacesError, serve_faces
 
-__all__ = ["serve_faces"]
+__all__ = ["FacesError", "serve_faces"]

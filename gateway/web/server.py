@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 ADMIN_SOCKET = "admin.sock"
 
 
+class FacesError(Exception):
+    """A face cannot be served; one sentence with place and cure."""
+
+
 class _Server(uvicorn.Server):
     """A server that leaves signals to the daemon."""
 
@@ -43,7 +47,7 @@ async def serve_faces(app: "App") -> AsyncIterator[None]:
     """Serve until the block ends.
 
     Raises:
-        OSError: an address cannot be listened on.
+        FacesError: an address cannot be listened on.
     """
     http = app.config.http
     listeners = [(site(app, admin=True), _listen_unix(app.state_dir / ADMIN_SOCKET))]
@@ -83,22 +87,27 @@ def _listen_tcp(endpoint: Endpoint) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((endpoint.host, endpoint.port))
         listener.listen(128)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise FacesError(
+            f"cannot listen for HTTP on {endpoint}: {error.strerror}; stop what listens there or change http.listen"
+        ) from None
     listener.setblocking(False)
     return listener
 
 
 def _listen_unix(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)
     try:
+        path.unlink(missing_ok=True)
         listener.bind(str(path))
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise FacesError(
+            f"cannot make the socket for commands {path}: {error.strerror or error}; "
+            "give a state directory with a shorter path, or remove what is there"
+        ) from None
     finally:
         os.umask(mask)
     listener.listen(16)
