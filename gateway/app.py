@@ -21,7 +21,7 @@ import structlog
 from gateway import metrics
 from gateway.background import background
 from gateway.blind import BlindWatch
-from gateway.clock import SystemClock
+from gateway.clock import Steps, SystemClock
 from gateway.compose import judge_of, limits_of, policy_of, public_url_of, terms_of
 from gateway.config import CollectorInstance, Config
 from gateway.core.blind import Said
@@ -103,7 +103,7 @@ class App:
         self._all_hear = asyncio.Event()
         self._refused: frozenset[str] = frozenset()
         """Sinks whose trackers refuse our credentials, as an open incident tells."""
-        jumps = clock if isinstance(clock, SystemClock) else None
+        jumps = clock if isinstance(clock, Steps) else None
         self.engine = Engine(
             store,
             judge=judge_of(config),

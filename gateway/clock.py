@@ -5,6 +5,20 @@ Wall time is anchored to the monotonic clock at start, so a stepped wall clock f
 
 import asyncio
 import time
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Steps(Protocol):
+    """A clock whose wall time somebody may set."""
+
+    def jump_ms(self) -> int:
+        """How far the wall clock has moved away from ours."""
+        ...
+
+    def follow(self, jump_ms: int) -> None:
+        """Accept the step."""
+        ...
 
 
 class SystemClock:
