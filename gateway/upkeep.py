@@ -12,7 +12,7 @@ from gateway.core.event import OURSELVES, Event
 from gateway.core.loss import Loss, look, sentence
 from gateway.core.reason import Dropped
 from gateway.plugin import Clock
-from gateway.store.api import Store, StoreError
+from gateway.store.api import Retention, Store, StoreError
 
 log = structlog.get_logger()
 
@@ -87,9 +87,13 @@ class Upkeep:
         now_ms = self._clock.now_ms()
         return await self._store.run(
             lambda tx: tx.prune(
-                closed_before_ms=now_ms - self._retention.closed_days * DAY_MS,
-                upstream_before_ms=now_ms - UPSTREAM_MS,
-                quarantined_before_ms=now_ms - self._retention.quarantine_days * DAY_MS,
+                Retention(
+                    closed_after_ms=now_ms - self._retention.closed_days * DAY_MS,
+                    upstream_after_ms=now_ms - UPSTREAM_MS,
+                    quarantined_after_ms=now_ms - self._retention.quarantine_days * DAY_MS,
+                    quarantine_bytes=self._retention.quarantine_mb << 20,
+                    timeline_rows=self._retention.timeline_rows,
+                ),
                 limit=PRUNE_ROWS,
             )
         )

@@ -10,6 +10,7 @@ import click
 from gateway.cli.exits import Failure
 from gateway.cli.options import config_option, configuration, json_option, say_json
 from gateway.cli.tables import table
+from gateway.compose import judge_of
 from gateway.config.mistakes import unknown_key
 from gateway.core.event import Event, EventKind
 from gateway.core.rules import Explanation, Verdict
@@ -27,12 +28,13 @@ def explain(path: Path | None, event: IO[str], *, as_json: bool) -> None:
 
     Its members are those of an event: collector, source, condition, kind, object, severity, summary, description, labels.
     """
-    rulebook = configuration(path).rulebook()
+    judge = judge_of(configuration(path))
     try:
         said = read_event(event.read())
     except UnicodeDecodeError:
         raise Failure("EVENT is not UTF-8; save it in that encoding") from None
-    verdict, explanations = rulebook.judge(said), rulebook.explain(said)
+    said, verdict = judge.judge(said)
+    explanations = judge.rulebook.explain(said)
     if as_json:
         say_json({"verdict": asdict(verdict), "rules": [asdict(explanation) for explanation in explanations]})
         return

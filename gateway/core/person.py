@@ -94,7 +94,8 @@ def acts_in(ticket: Ticket, seen: Observation) -> tuple[Act, ...]:
 def decide_seen(incident: Incident | None, seen: Seen, *, now_ms: int) -> Decision:
     """What an observation of a ticket means for its incident."""
     acts = acts_in(seen.ticket, seen.observation)
-    if incident is None or not acts or (incident.state is State.CLOSED and Act.MOVED not in acts):
+    ignored = TABLE[incident.state if incident else None, Trigger.TICKET_CLOSED] is Move.IGNORE
+    if incident is None or not acts or (ignored and Act.MOVED not in acts):
         return Decision(reason=Reason.UNCHANGED, incident=incident)
     making = _Answering(incident, seen, now_ms=now_ms)
     for act in acts:

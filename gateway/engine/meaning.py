@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from gateway.core.decide import decide
 from gateway.core.decision import Decision, Due, Heard, Input, Seen
-from gateway.core.event import OURSELVES, EventKind
+from gateway.core.event import EventKind
 from gateway.core.impact import graver
 from gateway.core.incident import Incident, State, due_of
 from gateway.core.reason import Reason
@@ -65,7 +65,7 @@ def write_batch(
             tx, run, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, new_id=new_id(now_ms)
         )  # fmt: skip
         outcomes.append(_settled(tx, run, decision, before, fresh=fresh, now_ms=now_ms))
-        if run.verdict.rule == DEFAULT_RULE and run.event.collector != OURSELVES:
+        if run.verdict.rule == DEFAULT_RULE and "trap_oid" in run.event.labels:
             sample = run.event.description[:LONGEST_SAMPLE]
             tx.count_unknown(run.event.condition[:LONGEST_CONDITION], count=fresh, at_ms=run.last_ms, sample=sample)
     for merged, members in storms.values():

@@ -24,6 +24,21 @@ class StoreUnusable(StoreError):
     """A person must act before the store can be opened: it is damaged, or of a newer version."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """What is kept; the rest is forgotten in small bites. As it is made, it forgets nothing."""
+
+    closed_after_ms: int = 0
+    """Incidents closed since then."""
+    upstream_after_ms: int = 0
+    """Identities of inputs acknowledged since then."""
+    quarantined_after_ms: int = 0
+    quarantine_bytes: int = 2**62
+    """Of quarantined inputs, the newest."""
+    timeline_rows: int = 2**31
+    """Of one incident's timeline: half of them the first, half the latest."""
+
+
 class Transaction(Protocol):
     """What a unit of work can do; valid only while it runs, on the writer's thread."""
 
@@ -156,7 +171,7 @@ class Transaction(Protocol):
         """Set a value of the durable memory."""
         ...
 
-    def prune(self, *, closed_before_ms: int, upstream_before_ms: int, quarantined_before_ms: int, limit: int) -> int:
+    def prune(self, keep: Retention, *, limit: int) -> int:
         """Remove at most ``limit`` rows of each kind that are older; open incidents stay. How many went."""
         ...
 

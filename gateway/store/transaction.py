@@ -10,6 +10,7 @@ from gateway.core.incident import Incident
 from gateway.core.station import Station
 from gateway.core.ticket import Ticket
 from gateway.store import rows
+from gateway.store.api import Retention
 from gateway.store.outbox import SqliteOutbox
 from gateway.store.sweeps import SqliteSweeps
 
@@ -32,6 +33,15 @@ MOST_UNKNOWN = 10_000
 _FORGETTABLE = (
     "closed_ms < ? AND state = 'closed' AND id NOT IN (SELECT incident FROM operation) AND NOT EXISTS ("
     "SELECT 1 FROM ticket AS t WHERE t.incident = incident.id AND t.ref IS NOT NULL AND t.state = 'open')"
+)
+_BEYOND_BYTES = (
+    "SELECT id FROM (SELECT id, sum(length(raw)) OVER (ORDER BY id DESC) AS total FROM quarantine) WHERE total > ?"
+)
+_MIDDLE_OF_TIMELINES = (
+    "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY incident ORDER BY id) AS place, "
+    "count(*) OVER (PARTITION BY incident) AS length FROM timeline "
+    "WHERE incident IN (SELECT id FROM incident WHERE version > 10 AND version > ?)) "
+    "WHERE length > ? AND place > ? AND place <= length - ?"
 )
 
 
@@ -184,16 +194,18 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps):
     def put(self, key: str, value: bytes) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
-    def prune(self, *, closed_before_ms: int, upstream_before_ms: int, quarantined_before_ms: int, limit: int) -> int:
+    def prune(self, keep: Retention, *, limit: int) -> int:
         gone = 0
-        for table, key, condition, before_ms in (
-            ("incident", "id", _FORGETTABLE, closed_before_ms),
-            ("upstream", "identity", "at_ms < ?", upstream_before_ms),
-            ("quarantine", "id", "at_ms < ?", quarantined_before_ms),
+        half = keep.timeline_rows // 2
+        for table, key, forgotten, values in (
+            ("incident", "id", f"SELECT id FROM incident WHERE {_FORGETTABLE}", (keep.closed_after_ms,)),
+            ("upstream", "identity", "SELECT identity FROM upstream WHERE at_ms < ?", (keep.upstream_after_ms,)),
+            ("quarantine", "id", "SELECT id FROM quarantine WHERE at_ms < ?", (keep.quarantined_after_ms,)),
+            ("quarantine", "id", _BEYOND_BYTES, (keep.quarantine_bytes,)),
+            ("timeline", "id", _MIDDLE_OF_TIMELINES, (keep.timeline_rows, keep.timeline_rows, half, half)),
         ):
             gone += self._db.execute(
-                f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT ?)",
-                (before_ms, limit),
+                f"DELETE FROM {table} WHERE {key} IN ({forgotten} LIMIT ?)", (*values, limit)
             ).rowcount
         beyond = max(0, (self._number("SELECT count(*) FROM unknown") or 0) - MOST_UNKNOWN)
         gone += self._db.execute(

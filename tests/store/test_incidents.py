@@ -17,7 +17,7 @@ from gateway.core.reason import Muted, Reason
 from gateway.core.station import IntervalFrom, Station, StationState
 from gateway.core.ticket import Ticket, TicketField, TicketRef, TicketState
 from gateway.store import rows
-from gateway.store.api import StoreError
+from gateway.store.api import Retention, StoreError
 
 NUMBERS = itertools.count(1)
 INSTANT = st.integers(0, 2**53)
@@ -252,11 +252,8 @@ async def test_retention_forgets_what_is_old_and_over_and_nothing_else(store, wr
 
     async def prune() -> int:
         before = say.now - 5
-        return await store.run(
-            lambda tx: tx.prune(
-                closed_before_ms=before, upstream_before_ms=before, quarantined_before_ms=before, limit=500
-            )
-        )
+        keep = Retention(closed_after_ms=before, upstream_after_ms=before, quarantined_after_ms=before)
+        return await store.run(lambda tx: tx.prune(keep, limit=500))
 
     assert await prune() == 3
     assert await prune() == 0
@@ -270,8 +267,25 @@ async def test_retention_forgets_what_is_old_and_over_and_nothing_else(store, wr
 async def test_retention_bites_no_more_than_it_is_told(store, write, say) -> None:
     for number in range(5):
         await write(say.incident(number, state=State.CLOSED, closed_ms=1))
-    limits = {"closed_before_ms": 2, "upstream_before_ms": 0, "quarantined_before_ms": 0, "limit": 2}
-    assert [await store.run(lambda tx: tx.prune(**limits)) for _ in range(4)] == [2, 2, 1, 0]
+    keep = Retention(closed_after_ms=2)
+    assert [await store.run(lambda tx: tx.prune(keep, limit=2)) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_of_a_long_timeline_the_first_and_the_latest_entries_stay(store, write, say) -> None:
+    entries = tuple(say.entry(f"entry {number}") for number in range(30))
+    await write(say.incident(1, version=30), entries=entries)
+    await write(say.incident(2, version=30), entries=entries[:10])
+    await store.run(lambda tx: tx.prune(Retention(timeline_rows=10), limit=500))
+    told = (await store.reader.incident(say.incident(1).id))["timeline"]
+    assert [entry["text"] for entry in told] == [f"entry {number}" for number in (*range(5), *range(25, 30))]
+    assert len((await store.reader.incident(say.incident(2).id))["timeline"]) == 10
+
+
+async def test_the_oldest_of_too_much_quarantine_goes_first(store) -> None:
+    for number in range(5):
+        await store.run(lambda tx, n=number: tx.quarantine(bytes(100), reason="malformed", source=f"r{n}", at_ms=n))
+    assert await store.run(lambda tx: tx.prune(Retention(quarantine_bytes=250), limit=500)) == 3
+    assert (await store.reader.counts())["quarantine"] == {"malformed": 2}
 
 
 async def test_stations_are_stored_anew_each_time(store) -> None:

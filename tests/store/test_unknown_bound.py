@@ -1,6 +1,7 @@
 """The catalogue of unknown conditions is bounded: devices may invent as many as they like."""
 
 from gateway.store import transaction
+from gateway.store.api import Retention
 from gateway.store.sqlite import open_sqlite
 
 
@@ -12,7 +13,7 @@ async def test_what_was_unheard_for_longest_is_forgotten(tmp_path):
             tx.count_unknown(f"oid.{number}", count=1, at_ms=number, sample="")
 
     def prune(tx):
-        return tx.prune(closed_before_ms=0, upstream_before_ms=0, quarantined_before_ms=0, limit=50)
+        return tx.prune(Retention(), limit=50)
 
     async with open_sqlite(tmp_path) as store:
         await store.run(fill)

@@ -9,6 +9,7 @@ from gateway.core.impact import Impact
 from gateway.core.incident import Incident, State
 from gateway.core.reason import Reason
 from gateway.core.sweep import Sweep, looked, planned
+from gateway.store.api import Retention
 from gateway.store.sqlite import open_sqlite
 
 NOW_MS = 1_795_305_600_000
@@ -73,7 +74,5 @@ async def test_a_step_of_the_clock_moves_them(store) -> None:
 async def test_a_forgotten_incident_takes_its_sweep_along(store) -> None:
     await store.run(lambda tx: tx.plan_sweep(sweep(0)))
     await store.run(lambda tx: tx.write(incident(0, State.CLOSED), now_ms=1))
-    await store.run(
-        lambda tx: tx.prune(closed_before_ms=NOW_MS, upstream_before_ms=0, quarantined_before_ms=0, limit=10)
-    )
+    await store.run(lambda tx: tx.prune(Retention(closed_after_ms=NOW_MS), limit=10))
     assert await due(store) == []
