@@ -23,6 +23,7 @@ PATIENCE_S = 15.0
 CONFIG = """
 [http]
 listen = "127.0.0.1:{http}"
+{web}
 [defaults]
 impact = "medium"
 [collectors.snmp]
@@ -201,11 +202,11 @@ def build(tmp_path: Path) -> Callable[..., contextlib.AbstractAsyncContextManage
 
     @contextlib.asynccontextmanager
     async def make(
-        *, more: str = "", snmp: str = "", transports: Any = None, clock: ManualClock | None = None
+        *, more: str = "", snmp: str = "", web: str = "", transports: Any = None, clock: ManualClock | None = None
     ) -> AsyncIterator[House]:
         ports = {"http": free_port(), "mail": free_port(), "beat": free_port(), "trap": free_port(socket.SOCK_DGRAM)}
         path = tmp_path / "tocsin.toml"
-        path.write_text(CONFIG.format(snmp=snmp, **ports) + more)
+        path.write_text(CONFIG.format(snmp=snmp, web=web, **ports) + more)
         clock = clock or ManualClock()
         async with mosquitto(tmp_path / "mosquitto", ports["beat"]):
             config = load(path, plugins=discover())

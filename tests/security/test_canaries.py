@@ -222,7 +222,7 @@ def exercise(daemon: Daemon) -> None:
     eventually(lambda: len(daemon.ask("/api/v1/incidents").json()["items"]) >= 2, "incidents")
     incident = daemon.ask("/api/v1/incidents").json()["items"][0]["id"]
     for token in (CANARIES["HTTP_TOKEN"], CANARIES["HTTP_TOKEN"] + "x", "none", "\xff"):
-        for path in (f"/api/v1/incidents/{incident}/lift", "/api/v1/incidents/none/close", "/api/v1/outbox/1/requeue"):
+        for path in (f"/api/v1/incidents/{incident}/unmute", "/api/v1/incidents/none/close", "/api/v1/outbox/1/requeue"):
             daemon.ask(path, "POST", headers={"Authorization": b"Bearer " + token.encode("latin-1")})
     for sink in ("hubspot", "jira", "clickup"):
         for name in ("x-hubspot-signature-v3", "x-hub-signature", "x-signature"):
