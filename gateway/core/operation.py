@@ -18,6 +18,8 @@ RETRY_AFTER_CAP_MS = 3_600_000
 MAX_AGE_MS = 7 * 86_400_000
 MAX_CRASHES = 3
 """Crashes of the process during one operation after which it is set aside."""
+LONGEST_COMMENTS = 8_000
+"""Characters of comments that are sent as one."""
 PATIENCE_MS: Mapping[Impact, int] = {
     Impact.CRITICAL: 60_000,
     Impact.HIGH: 300_000,
@@ -150,6 +152,21 @@ def crashed(operation: Operation, *, now_ms: int) -> Operation:
         next_ms=now_ms,
         error=f"{Failed.UNKNOWN_OUTCOME}: the process stopped during the call",
     )
+
+
+def with_next_comment(operation: Operation, later: Operation) -> Operation | None:
+    """The comment with the text of the next one behind it, so that both cost one call; None if they cannot be one.
+
+    Neither may have been sent, since what may have arrived is looked for by its own mark; nor may what is internal
+    become public.
+    """
+    for one in (operation, later):
+        if one.kind is not OperationKind.COMMENT or one.state is not OperationState.PENDING or one.sent_ms is not None:
+            return None
+    text = f"{operation.body['text']}\n\n{later.body['text']}"
+    if operation.body.get("public") != later.body.get("public") or len(text) > LONGEST_COMMENTS:
+        return None
+    return replace(operation, body={**operation.body, "text": text})
 
 
 def backoff_ms(attempts: int, *, chance: float) -> int:

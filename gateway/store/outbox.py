@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.core.decision import OperationKind, Wish
 from gateway.core.incident import Incident
-from gateway.core.operation import Operation, OperationState, crashed
+from gateway.core.operation import Operation, OperationState, crashed, with_next_comment
 from gateway.core.reason import Reason
 from gateway.store import rows
 
@@ -56,7 +56,7 @@ class SqliteOutbox:
         """Take what is ready, most pressing first: in flight if it is to be sent, leased if it is to be looked for."""
         claimed = []
         for row in self._db.execute(_CLAIMABLE, (sink, now_ms, limit)).fetchall():
-            claimed.append(_taken(rows.operation_of(row), now_ms=now_ms))
+            claimed.append(_taken(self._folded(rows.operation_of(row)), now_ms=now_ms))
             self._save_operation(claimed[-1])
         return claimed
 
@@ -128,6 +128,23 @@ class SqliteOutbox:
                 *(rows.dump(body), now_ms, now_ms),
             ),
         )
+
+    def _folded(self, operation: Operation) -> Operation:
+        """The operation; a comment with the text of those that wait right behind it, which are gone then."""
+        if operation.kind is not OperationKind.COMMENT:
+            return operation
+        behind = self._db.execute(
+            _SELECT + "WHERE incident = ? AND sink = ? AND id > ? ORDER BY id",
+            (operation.incident, operation.sink, operation.id),
+        ).fetchall()
+        for later in map(rows.operation_of, behind):
+            both = with_next_comment(operation, later)
+            if both is None:
+                break
+            operation = both
+            self._db.execute("DELETE FROM operation WHERE id = ?", (later.id,))
+            self._db.execute("UPDATE operation SET body = ? WHERE id = ?", (rows.dump(both.body), both.id))
+        return operation
 
     def _supersede(self, incident: Incident, wish: Wish, *, now_ms: int) -> bool:
         values: tuple[Any, ...] = (wish.rank, incident.impact.rank, wish.reason, now_ms, now_ms, incident.id, wish.sink)

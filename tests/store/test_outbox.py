@@ -22,14 +22,41 @@ async def test_the_most_pressing_is_claimed_first(write, claim, say) -> None:
 
 
 async def test_operations_of_one_ticket_run_one_after_the_other(store, write, claim, say) -> None:
-    await write(say.incident(1), say.wish(), say.wish("comment", text="a"), say.wish("comment", text="b"))
+    await write(say.incident(1), say.wish(), say.wish("comment", text="a"), say.wish("link", incident="2"))
     await write(say.incident(1), say.wish(sink="other"))
-    for kind in ("sync", "comment", "comment"):
+    for kind in ("sync", "comment", "link"):
         (operation,) = await claim()
         assert operation.kind == kind
         assert await claim() == []
         assert await store.run(lambda tx, operation=operation: tx.settle(None, claimed=operation))
     assert len(await claim(sink="other")) == 1
+
+
+async def test_waiting_comments_of_one_ticket_are_sent_as_one(store, write, claim, say, outbox) -> None:
+    await write(say.incident(1), *(say.wish("comment", text=text) for text in "abc"))
+    await write(say.incident(1), say.wish("comment", text="for all", public="yes"), say.wish("comment", text="d" * 8000))
+    await write(say.incident(2), say.wish("comment", text="another's"))
+    said = []
+    while claimed := await claim(limit=1):
+        said.append(claimed[0].body)
+        await store.run(lambda tx, claimed=claimed: tx.settle(None, claimed=claimed[0]))
+    assert said == [
+        {"text": "a\n\nb\n\nc"},
+        {"text": "for all", "public": "yes"},
+        {"text": "d" * 8000},
+        {"text": "another's"},
+    ]
+    assert await outbox() == []
+
+
+async def test_a_comment_that_was_sent_is_not_folded(store, write, claim, say) -> None:
+    await write(say.incident(1), say.wish("comment", text="a"))
+    (sent,) = await claim()
+    await write(say.incident(1), say.wish("comment", text="b"))
+    again = failed(sent, Failed.RATE_LIMITED, "slow down", now_ms=say.now, after_ms=0, chance=1)
+    await store.run(lambda tx: tx.settle(again, claimed=sent))
+    (alone,) = await claim()
+    assert alone.body == {"text": "a"}
 
 
 async def test_a_newer_sync_takes_the_place_of_one_that_was_not_sent(store, write, claim, say, outbox) -> None:
@@ -54,7 +81,7 @@ async def test_what_flaps_leaves_one_comment_of_each_kind_waiting(store, write, 
     while claimed := await claim():
         waiting += [one.body.get("text") for one in claimed]
         await store.run(lambda tx, claimed=claimed: tx.settle(None, claimed=claimed[0]))
-    assert waiting == [None, "cleared 49", "again 49", "said 0", "said 1"]
+    assert waiting == [None, "cleared 49\n\nagain 49\n\nsaid 0\n\nsaid 1"]
 
 
 async def test_a_comment_that_may_be_on_its_way_is_not_rewritten(write, claim, say, outbox) -> None:
@@ -110,8 +137,9 @@ async def test_what_died_with_an_unknown_outcome_is_looked_for_when_it_is_revive
 
 
 async def test_a_dead_sync_blocks_its_ticket_and_a_dead_comment_does_not(store, write, claim, say) -> None:
-    await write(say.incident(1), say.wish("comment", text="a"), say.wish("comment", text="b"))
+    await write(say.incident(1), say.wish("comment", text="a"))
     (comment,) = await claim()
+    await write(say.incident(1), say.wish("comment", text="b"))
     await store.run(lambda tx: tx.settle(dead(comment, "no"), claimed=comment))
     assert [one.body["text"] for one in await claim()] == ["b"]
     await write(say.incident(2), say.wish(), say.wish("comment", text="c"))
