@@ -7,6 +7,9 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
+LONGEST_SECRET = 64 * 1024
+"""Bytes of a file that holds a secret; a greater one was named by mistake."""
+
 
 class PluginConfig(BaseModel):
     """Base of a plugin's configuration model: frozen, strict about unknown keys, each field with a description."""
@@ -41,7 +44,7 @@ class Secret:
                 value = os.environ.get(rest, "")
                 missing = f"the environment variable {rest} is not set"
             case "file":
-                value, missing = _read(Path(rest)), f"the file {rest} cannot be read or is empty"
+                value, missing = _read(Path(rest)), f"the file {rest} cannot be read, is empty, or is no secret"
             case "credential":
                 folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
                 value = _read(Path(folder) / rest) if folder else ""
@@ -92,6 +95,8 @@ class Secret:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError:
+        with path.open("rb") as file:  # a device, or somebody's film, has no end or a far one
+            content = file.read(LONGEST_SECRET + 1)
+        return "" if len(content) > LONGEST_SECRET else content.decode("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
         return ""

@@ -1,5 +1,7 @@
 """Every mistake is one sentence with file, line, key and cure, and all are told at once."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +105,18 @@ def test_a_secret_written_as_a_value_is_not_repeated(loading):
     assert "hunter2" not in said[0] + said[2] + said[3]
     assert said[3].endswith("password_rounds: must be a whole number")
     assert "a secret is given by reference, never by value: write env:NAME" in said[0]
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"x" * 100_000])
+def test_a_file_that_holds_no_secret_is_told_by_its_name(loading, tmp_path, content):
+    path = Path("/dev/zero")  # which has no end
+    if content is not None:
+        path = tmp_path / "secret"
+        path.write_bytes(content)
+    (said,) = loading.mistakes(f"[collectors.bell]\ncommunity = 'file:{path}'\n")
+    assert (
+        f"the file {path.relative_to(tmp_path) if content else path} cannot be read, is empty, or is no secret" in said
+    )
 
 
 def test_a_plugin_of_unknown_type_is_told_once(loading):
