@@ -10,7 +10,7 @@ from gateway.core.decision import OperationKind
 from gateway.core.draft import draft
 from gateway.core.event import Attachment
 from gateway.core.incident import Incident
-from gateway.core.operation import Operation, OperationState, not_found, resent
+from gateway.core.operation import Operation, OperationState, not_found, resent, unknown
 from gateway.core.reason import Reason
 from gateway.core.ticket import MARK_PREFIX, Comment, Ticket, TicketDraft, TicketField, TicketRef, TicketState
 from gateway.plugin import Attaches, Clock, FindsComments, Links, Sink, SinkPlugin
@@ -91,9 +91,17 @@ class Calls:
             await self._sink.update(work.ticket.ref, wanted)
             return Result(None, self._written(work.ticket, work.ticket.ref, wanted))
         if not work.incident.wants_ticket:
-            return Result(None, asked=False)  # it cleared, or was muted, before anybody was told
+            return self._not_wanted(work.operation)
         ref = await self._sink.open(wanted)
         return self._opened(work, ref, wanted, "opened")
+
+    def _not_wanted(self, operation: Operation) -> Result:
+        """It cleared, or was muted, before anybody was told; unless an earlier attempt made a ticket that we have not seen."""
+        if operation.attempts <= 1 or not self._plugin.unique_key:
+            return Result(None, asked=False)
+        said = "sent before, and not wanted any more"
+        lags_s = self._plugin.search_lag_s
+        return Result(unknown(operation, said, now_ms=self._clock.now_ms(), lags_s=lags_s), asked=False)
 
     def _opened(self, work: Work, ref: TicketRef, wanted: TicketDraft, how: str) -> Result:
         now_ms = self._clock.now_ms()
@@ -131,16 +139,17 @@ class Calls:
             return Result(again, asked=False)  # twice = once
         ref = await self._sink.find(ticket.key, since_ms=work.since_ms)
         if ref is None:
-            return Result(
-                not_found(
-                    operation,
-                    impact=operation.impact,
-                    now_ms=self._clock.now_ms(),
-                    unique_key=self._plugin.unique_key,
-                    lags_s=self._plugin.search_lag_s,
-                    chance=self._chance(),
-                )
+            wanted = work.incident.wants_ticket
+            after = not_found(
+                operation,
+                impact=operation.impact,
+                now_ms=self._clock.now_ms(),
+                # A unique key makes up for a search that lags only if the create is sent again.
+                unique_key=self._plugin.unique_key and wanted,
+                lags_s=self._plugin.search_lag_s,
+                chance=self._chance(),
             )
+            return Result(after if wanted or after.state is OperationState.UNKNOWN else None)
         found = self._opened(work, ref, draft(work.incident, ticket, page=self._page), "found")
         # How it looks is not known: the next attempt makes it look right.
         return replace(found, operation=again)
