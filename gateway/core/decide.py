@@ -265,6 +265,7 @@ def _open(making: Making) -> Decision:
     making.change(state=State.OPEN, opened_ms=making.now_ms)
     making.note(Reason.HOLD_ENDED, f"still raised after {span(making.incident.hold_ms)}")
     making.sync(Rank.CREATE, Reason.HOLD_ENDED)
+    making.attach_stored()
     return making.decision(Reason.HOLD_ENDED)
 
 

@@ -98,7 +98,8 @@ class Wish:
     rank: Rank
     reason: Reason
     body: Mapping[str, str] = field(default_factory=no_labels)
-    """Comment: ``text``. Attach: ``sha256``, ``name``. Link: ``incident``."""
+    """Comment: ``text``. Attach: ``number`` in the decision's files and ``name``; empty for every stored file. Link:
+    ``incident``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

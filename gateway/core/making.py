@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.core.decision import Decision, Entry, OperationKind, Rank, Wish
 from gateway.core.event import Attachment
-from gateway.core.incident import Incident, due_of
+from gateway.core.incident import Incident, State, due_of
 from gateway.core.reason import Reason
 from gateway.core.ticket import Ticket
 
@@ -53,7 +53,9 @@ class Making:
         ]
 
     def attach(self, attachments: tuple[Attachment, ...]) -> None:
-        """Wish that each file be attached to every ticket."""
+        """Wish that each file be attached to every ticket; what nobody is told of yet is attached when it opens."""
+        if self.incident.state is State.PENDING or (self._began and self.incident.muted):
+            return
         self._wishes += [
             Wish(
                 kind=OperationKind.ATTACH,
@@ -64,6 +66,13 @@ class Making:
             )
             for sink in self.incident.sinks
             for number, attachment in enumerate(attachments)
+        ]
+
+    def attach_stored(self) -> None:
+        """Wish that every file that came so far be attached: the ticket is only made now."""
+        self._wishes += [
+            Wish(kind=OperationKind.ATTACH, sink=sink, rank=Rank.COMMENT, reason=Reason.NOTED)
+            for sink in self.incident.sinks
         ]
 
     def decision(

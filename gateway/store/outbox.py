@@ -1,6 +1,7 @@
 """The outbox in SQL for SQLite: how wishes become operations, who takes them, and how they end."""
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -114,12 +115,24 @@ class SqliteOutbox:
         Of comments only those do that tell of a passing state: else what flaps would bury the tracker under them.
         """
         body = dict(wish.body)
+        if wish.kind is OperationKind.ATTACH and not body:
+            for sha256, name in self._stored_files(incident.id):
+                self._insert(incident, wish, {"sha256": sha256, "name": name}, now_ms=now_ms)
+            return
         if wish.kind is OperationKind.ATTACH:
             body["sha256"] = hashes[int(body.pop("number"))]
         if wish.kind is OperationKind.SYNC and self._supersede(incident, wish, now_ms=now_ms):
             return
         if wish.kind is OperationKind.COMMENT and self._say_instead(incident, wish, body):
             return
+        self._insert(incident, wish, body, now_ms=now_ms)
+
+    def _stored_files(self, incident_id: str) -> list[tuple[str, str]]:
+        return self._db.execute(
+            "SELECT sha256, name FROM attachment WHERE incident = ? ORDER BY rowid", (incident_id,)
+        ).fetchall()
+
+    def _insert(self, incident: Incident, wish: Wish, body: Mapping[str, str], *, now_ms: int) -> None:
         self._db.execute(
             "INSERT INTO operation (incident, sink, kind, rank, impact, reason, body, state, created_ms, next_ms) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)",

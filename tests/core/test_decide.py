@@ -254,6 +254,14 @@ def test_files_are_kept_and_attached(life) -> None:
     assert [w.body["name"] for w in life.last.wishes if w.kind == "attach"] == ["a.png"]
 
 
+def test_files_of_a_held_incident_are_attached_when_its_ticket_is_made(life) -> None:
+    file = Attachment(name="a.png", media_type="image/png", content=b"png")
+    life.raised(hold_ms=60_000, said={"attachments": (file,)})
+    assert (life.last.attachments, life.last.wishes) == ((file,), ())
+    life.after(1)
+    assert [(w.kind, w.body) for w in life.last.wishes if w.kind == "attach"] == [("attach", {})]
+
+
 def test_a_wont_fix_is_inherited_by_the_next_incident(life) -> None:
     life.raised()
     life.seen(state="closed", wont_fix=True)

@@ -300,3 +300,13 @@ async def test_reasons_of_the_timeline_are_words(store, write, say) -> None:
     await store.run(lambda tx: tx.add_entry(say.incident(1).id, say.entry("y", at_ms=7)))
     seen = await store.reader.incident(say.incident(1).id)
     assert seen["timeline"][1] == {"at_ms": 7, "reason": Reason.NOTED.value, "text": "y"}
+
+
+async def test_a_wish_to_attach_every_stored_file_becomes_an_operation_each(store, write, say) -> None:
+    files = tuple(Attachment(name=f"{n}.png", media_type="image/png", content=bytes([n])) for n in range(2))
+    await write(say.incident(1, state=State.PENDING), attachments=files)
+    await write(say.incident(1, version=2), say.wish("attach"))
+    found = (await store.reader.operations()).items
+    assert [one["body"]["name"] for one in found] == ["0.png", "1.png"]
+    one = await store.run(lambda tx: tx.attachment(say.incident(1).id, found[1]["body"]["sha256"]))
+    assert one == files[1]
