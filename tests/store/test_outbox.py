@@ -34,7 +34,9 @@ async def test_operations_of_one_ticket_run_one_after_the_other(store, write, cl
 
 async def test_waiting_comments_of_one_ticket_are_sent_as_one(store, write, claim, say, outbox) -> None:
     await write(say.incident(1), *(say.wish("comment", text=text) for text in "abc"))
-    await write(say.incident(1), say.wish("comment", text="for all", public="yes"), say.wish("comment", text="d" * 8000))
+    await write(
+        say.incident(1), say.wish("comment", text="for all", public="yes"), say.wish("comment", text="d" * 8000)
+    )
     await write(say.incident(2), say.wish("comment", text="another's"))
     said = []
     while claimed := await claim(limit=1):
