@@ -222,7 +222,11 @@ def exercise(daemon: Daemon) -> None:
     eventually(lambda: len(daemon.ask("/api/v1/incidents").json()["items"]) >= 2, "incidents")
     incident = daemon.ask("/api/v1/incidents").json()["items"][0]["id"]
     for token in (CANARIES["HTTP_TOKEN"], CANARIES["HTTP_TOKEN"] + "x", "none", "\xff"):
-        for path in (f"/api/v1/incidents/{incident}/unmute", "/api/v1/incidents/none/close", "/api/v1/outbox/1/requeue"):
+        for path in (
+            f"/api/v1/incidents/{incident}/unmute",
+            "/api/v1/incidents/none/close",
+            "/api/v1/outbox/1/requeue",
+        ):
             daemon.ask(path, "POST", headers={"Authorization": b"Bearer " + token.encode("latin-1")})
     for sink in ("hubspot", "jira", "clickup"):
         for name in ("x-hubspot-signature-v3", "x-hub-signature", "x-signature"):
@@ -246,7 +250,7 @@ def look_everywhere(daemon: Daemon) -> None:
         for ticket in item["tickets"]:
             daemon.ask(f"/tickets/{ticket['ref']}")
     for words in (["incidents"], ["outbox"], ["stations"]):
-        daemon.run(*words, "--state-dir", str(daemon.folder / "state"))
+        daemon.run(*words, "--url", f"http://127.0.0.1:{daemon.ports['http']}")
 
 
 def test_no_secret_comes_out_anywhere(daemon) -> None:
