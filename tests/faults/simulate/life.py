@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gateway.app import _count_beat
 from gateway.core.ids import IdMaker
 from gateway.core.impact import Impact
 from gateway.core.judge import Judge
@@ -13,7 +14,6 @@ from gateway.core.rules import Rule, Rulebook, Setting
 from gateway.core.station import Policy
 from gateway.delivery import SinkDelivery
 from gateway.engine import Engine, EngineLimits
-from gateway.app import _count_beat
 from gateway.intake import CollectorIntake, OwnEvents
 from gateway.observe import SinkObservation
 from gateway.plugin import PluginConfig, SinkPlugin

@@ -47,7 +47,7 @@ DONE = frozenset({Fault.RESET_AFTER, Fault.TIMEOUT_AFTER, Fault.ERROR_AFTER, Fau
 TAKES_S = {Fault.TIMEOUT_AFTER: 60.0, Fault.LATE: 60.0, Fault.SLOW: 30.0}
 
 
-def raised_by(fault: Fault) -> Exception | None:
+def raised_by(fault: Fault) -> Exception | None:  # noqa: PLR0911 - one line a fault
     """What the sink says of it."""
     match fault:
         case Fault.REFUSED:
@@ -84,6 +84,8 @@ class Written:
     """Marks, in order."""
     attached: list[str] = field(default_factory=list)
     duplicate_of: str = ""
+    reopened: bool = False
+    """By a person."""
 
     def copy(self) -> "Written":
         twin = copy(self)

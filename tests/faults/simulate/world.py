@@ -6,17 +6,17 @@ taken up from the copy, so that schedules with the same beginning run it once.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from gateway.core.judge import Judge
 from tests.faults.simulate.disk import CHECKPOINT_EVERY, Disk, Image, products_synchronous
-from tests.faults.simulate.life import COLLECTORS, OBSERVE_S, Life, Parts
+from tests.faults.simulate.life import OBSERVE_S, Life, Parts
 from tests.faults.simulate.loop import EndlessLoopError
 from tests.faults.simulate.tracker import Fault, Tracker
-from tests.faults.simulate.upstream import REPEAT_S, How, Sender
+from tests.faults.simulate.upstream import REPEAT_S, How, Message, Sender
 
 DOWN_S = 2.0
 """From a death to the next start."""
@@ -93,7 +93,7 @@ class World:
     def __post_init__(self) -> None:
         self.violations: list[str] = []
         self.trackers = [replace(one.copy(), faults=self.faults.get(one.name, ())) for one in self.workload.trackers]
-        self.senders = [replace(one, due_s=one.says[0].at_s) for one in self.workload.senders]
+        self.senders = [replace(one, due_s=one.says[0].at_s if one.says else 0.0) for one in self.workload.senders]
         self.acked: list[tuple[str, int]] = []
         self.lives = 0
         self.jumped_ms = 0
@@ -102,6 +102,8 @@ class World:
         self.commits = 0
         self.most_pending = 0
         self.repeated = False
+        self.unnoticed_ms = 0
+        """By how much the wall clock was set while nobody was there to notice: deadlines are off by so much."""
         self.dead = False
         self.life: Life | None = None
         self.record: list[tuple[str, Snapshot]] | None = None
@@ -123,14 +125,37 @@ class World:
     def live(self, *, crash_at: int | None = None) -> bool:
         """Run one life until all is quiet, or until it dies at its point number ``crash_at``; whether it died."""
         life = self.start(crash_at=crash_at)
-        end_s = max([self.now_s, self.act_due_s, *(one.says[-1].at_s for one in self.senders)]) + LIVENESS_S
+        self.heal(life)
+        return self.dead
+
+    def heal(self, life: Life) -> None:
+        """Let ``life`` run until all is quiet, or it dies; it may take long, but not for ever."""
+        last_s = max([self.now_s, self.act_due_s, *(one.says[-1].at_s for one in self.senders if one.says)])
+        allowed_s = LIVENESS_S + self.unnoticed_ms / 1000
+        self.go_on(life, last_s + allowed_s, enough=self.quiet)
+        if not self.dead and not self.quiet():
+            self.violated(f"I7: not everything is done {allowed_s:.0f} s after the last input: {self.undone()}")
+
+    def go_on(self, life: Life, end_s: float, *, enough: Callable[[], bool] = lambda: False) -> None:
+        """Let ``life`` run until ``end_s``."""
         try:
-            life.loop.run_until(end_s, enough=self.quiet)
+            life.loop.run_until(end_s, enough=enough)
         except EndlessLoopError as error:
             self.violated(f"I7: {error}")
-        if not self.dead and not self.quiet():
-            self.violated(f"I7: not everything is done {LIVENESS_S:.0f} s after the last input: {self.undone()}")
-        return self.dead
+
+    def die_after(self, points: int) -> None:
+        """Let the process die ``points`` points from now."""
+        self._crash_at = self._points + points
+
+    def say(self, index: int, message: Message) -> None:
+        """Let a sender say one thing more, now or when what it says has come through."""
+        sender = self.senders[index]
+        silent = sender.message is None
+        self.senders[index] = replace(
+            sender, says=(*sender.says, message), due_s=self.now_s if silent else sender.due_s
+        )
+        if silent and self.life is not None and self.life.started:
+            self.life.loop.call_soon(self._say, index)
 
     def start(self, *, crash_at: int | None = None) -> Life:
         """Begin a life."""
@@ -144,6 +169,7 @@ class World:
         if self.life is None:
             return
         self.dead = True
+        self.unnoticed_ms += abs(self.life.clock.jump_ms())
         self._now_s = self.now_s + down_s
         self.life.loop.bury()
         self.life = None
@@ -328,8 +354,3 @@ class World:
 
     def _count(self, sql: str) -> int:
         return int(self.disk.db.execute(sql).fetchone()[0])
-
-
-def collectors() -> Sequence[str]:
-    """Names of the intakes."""
-    return COLLECTORS
