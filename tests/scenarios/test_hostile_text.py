@@ -104,6 +104,7 @@ async def test_nothing_that_a_stranger_says_is_more_than_text(build, monkeypatch
         send_trap(house.ports["trap"])
         payload = json.dumps({"status": "fault", "error": NASTY, NASTY[:40]: NASTY})
         await house.beat(payload, station="s1")
+        await house.beat(payload, station="\u202egpj.evil\u2066")  # no name of ours: kept in quarantine
         await house.mail("Help " + NASTY.replace("\r\n", " ").replace("\x00", ""), NASTY.replace("\x00", ""))
         await asyncio.to_thread(_raw_mail, house.ports["mail"])
 
