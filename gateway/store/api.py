@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from gateway.core.decision import Decision, Entry
@@ -219,6 +220,26 @@ class Reader(Protocol):
         ...
 
 
+class Caretaker(Protocol):
+    """Looks after what lies on the disk, and never keeps the writer waiting."""
+
+    async def examine(self) -> str:
+        """What is wrong with the store's file, in the database's words; empty if it is sound.
+
+        Raises:
+            StoreError: it could not be looked at now.
+        """
+        ...
+
+    async def copy(self, source: Path, target: Path) -> None:
+        """Write a consistent copy of the database file ``source``, which may be in use, to the new file ``target``.
+
+        Raises:
+            StoreError: it cannot be read, or there is no room.
+        """
+        ...
+
+
 class Store(Protocol):
     """A store, open."""
 
@@ -239,4 +260,13 @@ class Store(Protocol):
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
         """`submit`, awaited; a caller that is cancelled does not cancel the work."""
+        ...
+
+    async def make_room(self, work: Callable[[Transaction], T]) -> T:
+        """`run` for a work that only forgets: it is done on a full disk, too."""
+        ...
+
+    @property
+    def caretaker(self) -> Caretaker:
+        """Looking after the file."""
         ...

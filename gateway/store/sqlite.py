@@ -6,36 +6,31 @@ wait. `synchronous=FULL`: what a finished future promised survives a power cut, 
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.store.api import StoreError, StoreUnusable, Transaction
-from gateway.store.migrate import migrate
+import structlog
+
+from gateway.store.api import StoreError, Transaction
+from gateway.store.care import Caretaker
+from gateway.store.disk import Ballast, Files, is_full, is_of_disk, refusal
+from gateway.store.place import BALLAST_NAME, FILE_NAME, connect, locked
 from gateway.store.queries import SqliteReader
 from gateway.store.transaction import SqliteTransaction
 
+log = structlog.get_logger()
+
 T = TypeVar("T")
 
-FILE_NAME = "tocsin.db"
-LOCK_NAME = "tocsin.lock"
-_PRAGMAS = (
-    "journal_mode = WAL",
-    "synchronous = FULL",
-    "foreign_keys = ON",
-    "busy_timeout = 5000",
-    "wal_autocheckpoint = 4000",
-    "journal_size_limit = 67108864",
-    "cache_size = -65536",
-    "temp_store = MEMORY",
-)
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+BALLAST_BYTES = 4 << 20
+_NO_ROOM = "the store refused to write: its disk is full; make room there"
+VACUUM_PAGES = 1000
+"""Free pages that one work gives back to a full disk, so that the writer is never busy for long."""
 _FAULTS_OF_WORKS = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
@@ -50,6 +45,7 @@ _FAULTS_OF_WORKS = (
 class _Job:
     work: Callable[[Transaction], Any]
     future: asyncio.Future[Any]
+    makes_room: bool = False
     result: Any = None
     error: Exception | None = None
 
@@ -57,8 +53,24 @@ class _Job:
 class SqliteStore:
     """Implements `gateway.store.api.Store`."""
 
-    def __init__(self, connection: sqlite3.Connection, reader: SqliteReader, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        reader: SqliteReader,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        caretaker: Caretaker | None = None,
+        ballast: Ballast | None = None,
+        files: Files | None = None,
+    ) -> None:
         self.reader = reader
+        self.caretaker = caretaker or Caretaker(Path(FILE_NAME))
+        self._ballast = ballast or Ballast()
+        self._files = files or Files()
+        self._full = False
+        """The disk was full, and there is no room for the ballast yet."""
+        self._lost = ""
+        """Why nothing can be stored until a restart."""
         self._db = connection
         self._transaction = SqliteTransaction(connection)
         self._loop = loop
@@ -70,21 +82,21 @@ class SqliteStore:
 
     def submit(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
         """Queue ``work`` for the writer's thread; the future holds its result when it is on disk."""
-        future: asyncio.Future[T] = self._loop.create_future()
-        with self._wake:
-            if self._closing:
-                future.set_exception(StoreError("the store is closed"))
-                return future
-            self._jobs.append(_Job(work, future))
-            self._wake.notify()
-        return future
+        return self._submit(work)
+
+    async def make_room(self, work: Callable[[Transaction], T]) -> T:
+        """`run` for a work that only forgets: it is done on a full disk, too, with the ballast's room."""
+        return await asyncio.shield(self._submit(work, makes_room=True))
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
         """`submit`, awaited; a caller that is cancelled does not cancel the work."""
         return await asyncio.shield(self.submit(work))
 
     def start(self) -> None:
-        """Start the writer's thread."""
+        """Take the ballast, and start the writer's thread."""
+        if not self._ballast.make():
+            log.warning("store.ballast_missing", cure="make room on the store's disk, and restart")
+        self._files.lost()  # remembers which they are
         self._thread.start()
 
     async def close(self) -> None:
@@ -94,6 +106,16 @@ class SqliteStore:
             self._wake.notify()
         # Not by an executor: its threads may all be busy, and a stop must not wait for them.
         await asyncio.shield(self._closed)
+
+    def _submit(self, work: Callable[[Transaction], T], *, makes_room: bool = False) -> asyncio.Future[T]:
+        future: asyncio.Future[T] = self._loop.create_future()
+        with self._wake:
+            if self._closing:
+                future.set_exception(StoreError("the store is closed"))
+                return future
+            self._jobs.append(_Job(work, future, makes_room))
+            self._wake.notify()
+        return future
 
     # --- the writer's thread ---------------------------------------------------------------------
 
@@ -117,17 +139,55 @@ class SqliteStore:
             self._loop.call_soon_threadsafe(callback, *arguments)
 
     def _commit(self, jobs: list[_Job]) -> None:
+        welcome = self._welcome(jobs)
+        if not welcome:
+            return
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                self._run_one(job, alone=len(jobs) == 1)
+            for job in welcome:
+                self._run_one(job, alone=len(welcome) == 1)
+            if self._full:
+                self._db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
-            refused = StoreError(f"the store refused to write: {error}")
-            for job in jobs:
-                job.error = job.error or refused
+            _refuse(welcome, refusal(error))
+            if is_full(error):
+                self._give_up_ballast()
+        if lost := self._files.lost():
+            self._lost = lost
+            self._save_log()  # what was acknowledged is in it
+            _refuse(welcome, StoreError(lost))
+
+    def _welcome(self, jobs: list[_Job]) -> list[_Job]:
+        """The works that may be tried; the rest are refused."""
+        if self._lost:
+            _refuse(jobs, StoreError(self._lost))
+            return []
+        if self._full and not self._take_ballast_again():
+            _refuse([job for job in jobs if not job.makes_room], StoreError(_NO_ROOM))
+            return [job for job in jobs if job.makes_room]
+        return jobs
+
+    def _give_up_ballast(self) -> None:
+        if not self._full:
+            log.warning("store.ballast_released")
+        self._full = True
+        self._ballast.release()
+        self._save_log()
+
+    def _take_ballast_again(self) -> bool:
+        self._save_log()
+        self._full = not self._ballast.make()
+        if not self._full:
+            log.info("store.ballast_restored")
+        return not self._full
+
+    def _save_log(self) -> None:
+        """Bring the log into the file, and empty it."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _run_one(self, job: _Job, *, alone: bool) -> None:
         """Run one work; if it fails, undo it alone, so that a poisoned work spoils no other."""
@@ -135,7 +195,9 @@ class SqliteStore:
             self._db.execute("SAVEPOINT work")
         try:
             job.result = job.work(self._transaction)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked for the work
+        except Exception as error:
+            if is_of_disk(error):
+                raise
             job.error = _as_told(error)
             self._db.execute("ROLLBACK" if alone else "ROLLBACK TO work")
             if alone:
@@ -153,8 +215,13 @@ class SqliteStore:
 
 def _as_told(error: Exception) -> Exception:
     if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_WORKS):
-        return StoreError(f"the store refused: {error}")
+        return refusal(error)
     return error
+
+
+def _refuse(jobs: list[_Job], why: StoreError) -> None:
+    for job in jobs:
+        job.error = job.error or why
 
 
 def _release(jobs: list[_Job]) -> None:
@@ -171,8 +238,12 @@ def _release(jobs: list[_Job]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_sqlite(state_dir: Path) -> AsyncIterator[SqliteStore]:
+async def open_sqlite(state_dir: Path, *, ballast_bytes: int = BALLAST_BYTES) -> AsyncIterator[SqliteStore]:
     """Open (and, the first time, make) the store in ``state_dir``.
+
+    Args:
+        state_dir: the folder.
+        ballast_bytes: room to keep for the day when the disk is full; 0 for none.
 
     Raises:
         StoreError: the folder is not writable, another daemon uses it, or the file is damaged or of a newer version;
@@ -180,77 +251,16 @@ async def open_sqlite(state_dir: Path) -> AsyncIterator[SqliteStore]:
     """
     loop = asyncio.get_running_loop()
     path = state_dir / FILE_NAME
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader") as pool, _locked(state_dir):
-        connection = await loop.run_in_executor(pool, _connect, path)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader") as pool, locked(state_dir):
+        connection = await loop.run_in_executor(pool, connect, path)
         reader = SqliteReader(path, pool)
-        store = SqliteStore(connection, reader, loop)
+        caretaker = Caretaker(path)
+        ballast = Ballast(state_dir / BALLAST_NAME, ballast_bytes)
+        store = SqliteStore(connection, reader, loop, caretaker=caretaker, ballast=ballast, files=Files(path))
         store.start()
         try:
             yield store
         finally:
+            caretaker.close()
             await store.close()
             await reader.close()
-
-
-@contextlib.contextmanager
-def _locked(state_dir: Path) -> Iterator[None]:
-    """Make the folder and keep it to this process: two daemons on one store would open every ticket twice."""
-    try:
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(state_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _cannot_open(state_dir / FILE_NAME, error) from None
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StoreError(f"another Tocsin runs on the store in {state_dir}: stop it first") from None
-        yield
-    finally:
-        os.close(lock)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        path.touch(mode=0o600)  # mails are in there
-        _sync_log(path)
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    except (OSError, sqlite3.Error) as error:
-        raise _cannot_open(path, error) from None
-    try:
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if damage != "ok":
-            raise _damaged(path, damage)
-        migrate(connection)
-    except sqlite3.Error as error:
-        connection.close()
-        damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
-        raise (_damaged(path, error) if damaged else _cannot_open(path, error)) from None
-    except StoreError:
-        connection.close()
-        raise
-    return connection
-
-
-def _sync_log(path: Path) -> None:
-    """Make durable what a process wrote that died before its sync: SQLite takes it for committed, and so shall we.
-
-    Only before the store is opened: closing the descriptor would drop SQLite's locks.
-    """
-    with contextlib.suppress(FileNotFoundError):
-        log = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(log)
-        finally:
-            os.close(log)
-
-
-def _cannot_open(path: Path, why: object) -> StoreError:
-    return StoreError(f"cannot open the store {path}: {why}; check that the folder exists and is writable")
-
-
-def _damaged(path: Path, why: object) -> StoreUnusable:
-    what = " ".join(str(why).split())
-    return StoreUnusable(f"the store {path} is damaged ({what}): restore a backup, or move it away to begin anew")
