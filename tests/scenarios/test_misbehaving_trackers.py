@@ -223,7 +223,7 @@ async def _no_faults(desk: Desk) -> bool:
 
 
 def _makes(desk: Desk, line: str) -> bool:
-    return desk.create in line and "batch" not in line and not _says(line)
+    return line.startswith(desk.create) and line.endswith(("/tickets", "/issue", "/request", "/task"))
 
 
 def _says(line: str) -> bool:
