@@ -15,7 +15,7 @@ LOCK_NAME = "tocsin.lock"
 BALLAST_NAME = "ballast"
 RESTORING_NAME = "restoring"
 """There while `tocsin restore` puts files in their places."""
-_PRAGMAS = (
+PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = ON",
@@ -68,7 +68,7 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         if not path.stat().st_size:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # it can shrink when the disk is full
-        for pragma in _PRAGMAS:
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if damage != "ok":

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gateway.store.api import Transaction
 from gateway.store.migrate import migrate
 from gateway.store.queries import SqliteReader
-from gateway.store.sqlite import _PRAGMAS, SqliteStore, _release
+from gateway.store.place import PRAGMAS
+from gateway.store.sqlite import SqliteStore, _release
 
 if TYPE_CHECKING:
     from tests.faults.simulate.loop import SimLoop
@@ -29,7 +30,7 @@ CHECKPOINT_EVERY = 12
 
 def products_synchronous() -> str:
     """What the product sets: ``FULL`` or ``NORMAL``."""
-    chosen = dict(pragma.split(" = ") for pragma in _PRAGMAS)
+    chosen = dict(pragma.split(" = ") for pragma in PRAGMAS)
     return chosen["synchronous"]
 
 
@@ -38,7 +39,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.db = sqlite3.connect(":memory:", isolation_level=None)
-        for pragma in _PRAGMAS:
+        for pragma in PRAGMAS:
             self.db.execute(f"PRAGMA {pragma}")
         migrate(self.db)
         names = self.db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rootpage").fetchall()
