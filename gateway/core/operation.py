@@ -133,6 +133,17 @@ def look_failed(operation: Operation, error: str, *, now_ms: int, lags_s: tuple[
     return replace(operation, looks=looks, next_ms=now_ms + max(1000, wait), error=error)
 
 
+def moved(operation: Operation, by_ms: int) -> Operation:
+    """The operation after a step of the wall clock, as the store moves those that wait."""
+    return replace(
+        operation,
+        created_ms=operation.created_ms + by_ms,
+        next_ms=operation.next_ms + by_ms,
+        sent_ms=None if operation.sent_ms is None else operation.sent_ms + by_ms,
+        unknown_ms=None if operation.unknown_ms is None else operation.unknown_ms + by_ms,
+    )
+
+
 def dead(operation: Operation, error: str) -> Operation:
     """The operation, set aside for a person."""
     return replace(operation, state=OperationState.DEAD, error=error)

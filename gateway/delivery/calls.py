@@ -10,7 +10,7 @@ from gateway.core.decision import OperationKind
 from gateway.core.draft import draft
 from gateway.core.event import Attachment
 from gateway.core.incident import Incident
-from gateway.core.operation import Operation, OperationState, not_found, resent, unknown
+from gateway.core.operation import Operation, OperationState, moved, not_found, resent, unknown
 from gateway.core.reason import Reason
 from gateway.core.ticket import MARK_PREFIX, Comment, Ticket, TicketDraft, TicketField, TicketRef, TicketState
 from gateway.plugin import Attaches, Clock, FindsComments, Links, Sink, SinkPlugin
@@ -19,6 +19,9 @@ log = structlog.get_logger()
 
 SEARCH_MARGIN_MS = 120_000
 """A search begins this much before the first attempt: the tracker's clock is not ours."""
+
+LEAST_STEP_MS = 1_000
+"""Less is no step of the wall clock, but rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,14 @@ class Work:
     ticket: Ticket
     other: Ticket | None = None
     attachment: Attachment | None = None
+    claimed_ms: int = 0
+    claimed_s: float = 0.0
+    """When it was claimed, by the wall and by the monotonic clock."""
+
+    def after(self, clock: Clock) -> Operation:
+        """The operation when its call has ended: if the wall clock was set meanwhile, its instants moved with it."""
+        stepped_ms = clock.now_ms() - self.claimed_ms - round(1000 * (clock.monotonic_s() - self.claimed_s))
+        return moved(self.operation, stepped_ms) if abs(stepped_ms) >= LEAST_STEP_MS else self.operation
 
     @property
     def mark(self) -> str:
@@ -129,19 +140,18 @@ class Calls:
     async def _look(self, work: Work) -> Result:
         """After an unknown outcome: did it happen?"""
         operation, ticket = work.operation, work.ticket
-        again = resent(operation, now_ms=self._clock.now_ms(), chance=self._chance())
         if operation.kind is OperationKind.COMMENT and ticket.ref is not None:
             if not isinstance(self._sink, FindsComments):
                 return Result(None, asked=False)  # this sink cannot tell: better no comment than two
             there = await self._sink.has_comment(ticket.ref, work.mark)
-            return Result(None if there else again)
+            return Result(None if there else self._again(work))
         if operation.kind is not OperationKind.SYNC or ticket.ref is not None:
-            return Result(again, asked=False)  # twice = once
+            return Result(self._again(work), asked=False)  # twice = once
         ref = await self._sink.find(ticket.key, since_ms=work.since_ms)
         if ref is None:
             wanted = work.incident.wants_ticket
             after = not_found(
-                operation,
+                work.after(self._clock),
                 impact=operation.impact,
                 now_ms=self._clock.now_ms(),
                 # A unique key makes up for a search that lags only if the create is sent again.
@@ -152,7 +162,10 @@ class Calls:
             return Result(after if wanted or after.state is OperationState.UNKNOWN else None)
         found = self._opened(work, ref, draft(work.incident, ticket, page=self._page), "found")
         # How it looks is not known: the next attempt makes it look right.
-        return replace(found, operation=again)
+        return replace(found, operation=self._again(work))
+
+    def _again(self, work: Work) -> Operation:
+        return resent(work.after(self._clock), now_ms=self._clock.now_ms(), chance=self._chance())
 
     def _comment(self, work: Work) -> Comment:
         return Comment(

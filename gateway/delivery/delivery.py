@@ -137,7 +137,9 @@ class SinkDelivery:
                 other = tx.ticket(operation.body["incident"], self.name)
             if operation.kind is OperationKind.ATTACH:
                 attachment = tx.attachment(incident.id, operation.body["sha256"])
-            claimed.append(Work(operation, incident, tx.ticket(incident.id, self.name), other, attachment))
+            ticket = tx.ticket(incident.id, self.name)
+            at = (self._clock.now_ms(), self._clock.monotonic_s())
+            claimed.append(Work(operation, incident, ticket, other, attachment, *at))
         return claimed, tx.next_operation_ms(self.name)
 
     # --- one attempt ------------------------------------------------------------------------------
@@ -150,7 +152,7 @@ class SinkDelivery:
                 with metrics.CALL_SECONDS.labels(self.name).time():
                     result = await self._calls.make(work)
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises is judged here, so that nothing happens twice
-            result = self._judge(operation, error)
+            result = self._judge(work.after(self._clock), error)
         else:
             if result.asked:
                 self._came_through()
