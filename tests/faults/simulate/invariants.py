@@ -115,8 +115,10 @@ def _true_to_each_other(world: World, tracker: Tracker, incident: Incident, tick
         return
     if written.deleted:
         return
-    if written.reopened and incident.state is State.CLOSED:
+    if written.touched and incident.state is State.CLOSED:
         return  # over for good: what people still do with its ticket is their affair
+    if incident.muted and incident.alive:
+        return  # its tickets wait
     wanted = draft(incident, ticket)
     if TicketField.STATE not in wanted.keep and written.state is not wanted.state:
         world.violated(f"I5: {written.id} is {written.state}, its incident wants {wanted.state}")

@@ -84,7 +84,7 @@ class Written:
     """Marks, in order."""
     attached: list[str] = field(default_factory=list)
     duplicate_of: str = ""
-    reopened: bool = False
+    touched: bool = False
     """By a person."""
 
     def copy(self) -> "Written":

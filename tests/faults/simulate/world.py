@@ -143,9 +143,9 @@ class World:
         except EndlessLoopError as error:
             self.violated(f"I7: {error}")
 
-    def die_after(self, points: int) -> None:
-        """Let the process die ``points`` points from now."""
-        self._crash_at = self._points + points
+    def die_after(self, points: int | None) -> None:
+        """Let the process die ``points`` points from now; None: no more."""
+        self._crash_at = None if points is None else self._points + points
 
     def say(self, index: int, message: Message) -> None:
         """Let a sender say one thing more, now or when what it says has come through."""
