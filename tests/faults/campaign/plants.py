@@ -13,10 +13,10 @@ from gateway.core.operation import Operation, OperationState
 
 def lazy_sync() -> None:
     """Commits are not synced: nothing is lost by a kill, much by a power cut."""
-    from gateway.store import sqlite
+    from gateway.store import place
 
-    sqlite._PRAGMAS = tuple(
-        "synchronous = NORMAL" if pragma.startswith("synchronous") else pragma for pragma in sqlite._PRAGMAS
+    place.PRAGMAS = tuple(
+        "synchronous = NORMAL" if pragma.startswith("synchronous") else pragma for pragma in place.PRAGMAS
     )
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.store.api import Transaction
 from gateway.store.migrate import migrate
-from gateway.store.queries import SqliteReader
 from gateway.store.place import PRAGMAS
+from gateway.store.queries import SqliteReader
 from gateway.store.sqlite import SqliteStore, _release
 
 if TYPE_CHECKING:
