@@ -262,5 +262,7 @@ async def open_sqlite(state_dir: Path, *, ballast_bytes: int = BALLAST_BYTES) ->
             yield store
         finally:
             caretaker.close()
-            await store.close()
-            await reader.close()
+            try:
+                await reader.close()  # before the writer: only the last to close brings the log into the file
+            finally:
+                await store.close()

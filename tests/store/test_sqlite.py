@@ -201,3 +201,10 @@ async def test_a_folder_that_cannot_be_written_is_told_in_one_sentence(tmp_path:
 async def test_a_folder_with_letters_that_mean_something_in_a_uri(tmp_path: Path) -> None:
     async with open_sqlite(tmp_path / "50% #1?mode=rw") as store:
         assert (await store.reader.stations()).items == []
+
+
+async def test_a_clean_stop_leaves_everything_in_the_one_file_though_somebody_has_read(tmp_path, say) -> None:
+    async with say.open_sqlite(tmp_path) as store:
+        await store.run(lambda tx: tx.write(say.decision(say.incident()), now_ms=say.now))
+        assert (await store.reader.incidents()).items
+    assert not list(tmp_path.glob("*-wal"))
