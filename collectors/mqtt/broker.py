@@ -35,7 +35,7 @@ dynamic_filters = true
 """
 
 
-class BrokerError(RuntimeError):
+class BrokerError(OSError):
     """The embedded broker cannot be had; the text is one sentence with the cure."""
 
 
@@ -77,8 +77,9 @@ def _start(broker: Any, listen: str) -> None:
     try:
         broker.start(timeout=STARTS_WITHIN_S)
     except OSError as error:
+        why = str(error.strerror or error).removeprefix(f"cannot listen on {listen}: ")
         raise BrokerError(
-            f"the embedded broker cannot listen on {listen} ({error.strerror or error}): stop what uses the port, "
+            f"the embedded broker cannot listen on {listen} ({why}): stop what uses the port, "
             "or set embedded = false to use the broker that is there"
         ) from None
     except RuntimeError as error:

@@ -34,6 +34,19 @@ def test_a_port_in_use_is_told_and_worth_another_try(daemon, port, kind) -> None
     assert "in use" in said
 
 
+def test_a_port_that_the_embedded_broker_needs_is_told_and_worth_another_try(daemon) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        port = taken.getsockname()[1]
+        daemon.configure(BROKER.format(port=port) + "embedded = true\n")
+        done = daemon.run()
+    assert done.returncode == 75
+    said = sentence(done)
+    assert said.count(f"127.0.0.1:{port}") == 1
+    assert "in use" in said
+
+
 def test_a_state_directory_that_is_none_is_told(daemon) -> None:
     daemon.state.write_text("a file")
     done = daemon.run()
