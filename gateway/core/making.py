@@ -9,6 +9,9 @@ from gateway.core.incident import Incident, State, due_of
 from gateway.core.reason import Reason
 from gateway.core.ticket import Ticket
 
+LONGEST_DESCRIPTION = 64_000
+"""Characters of an incident's description, with what joined it while it was held."""
+
 
 class Making:
     """Collects the changes of one decision; `decision` gives the immutable result."""
@@ -44,6 +47,11 @@ class Making:
 
     def comment(self, reason: Reason, text: str, *, only: str = "", though_muted: bool = False) -> None:
         """Wish for a comment on every ticket, or on that of the sink ``only``; muted incidents say nothing by themselves."""
+        if self.incident.state is State.PENDING:
+            # Nobody is told yet: it joins what the ticket will say.
+            said = f"{self.incident.description}\n\n{text}".strip()
+            self.change(description=said[:LONGEST_DESCRIPTION])
+            return
         if self.incident.muted and not though_muted:
             return
         self._wishes += [

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from gateway.core.decide import decide
 from gateway.core.decision import Decision, Due, Heard, Input, Seen
-from gateway.core.event import EventKind
+from gateway.core.event import Event, EventKind
 from gateway.core.impact import graver
 from gateway.core.incident import Incident, State, due_of
 from gateway.core.reason import Reason
@@ -65,6 +65,8 @@ def write_batch(
             tx, run, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, new_id=new_id(now_ms)
         )  # fmt: skip
         outcomes.append(_settled(tx, run, decision, before, fresh=fresh, now_ms=now_ms))
+        if decision.reason is Reason.NOTED and decision.incident is None:
+            _keep_unmatched(tx, run.event, now_ms=now_ms)
         if run.verdict.rule == DEFAULT_RULE and "trap_oid" in run.event.labels:
             sample = run.event.description[:LONGEST_SAMPLE]
             tx.count_unknown(run.event.condition[:LONGEST_CONDITION], count=fresh, at_ms=run.last_ms, sample=sample)
@@ -104,6 +106,12 @@ def _settled(
             tx.remember_upstream(identity, touched, at_ms=now_ms)
     wishes = any(one.wishes for one in (*before, decision))
     return Outcome(touched, decision.reason, fresh, run.count - fresh, wishes, _reasons(before))
+
+
+def _keep_unmatched(tx: Transaction, event: Event, *, now_ms: int) -> None:
+    """A note that belongs to no incident was acknowledged all the same: its words are kept where a person finds them."""
+    said = f"{event.summary}\n\n{event.description}".strip()
+    tx.quarantine(said.encode("utf-8", "replace"), reason="unmatched_note", source=event.source, at_ms=now_ms)
 
 
 def _reasons(decisions: Sequence[Decision]) -> tuple[Reason, ...]:

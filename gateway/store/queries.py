@@ -19,6 +19,9 @@ MOST_ITEMS = 1000
 """Items on a page, however many are asked for."""
 MOST_ID = 2**63 - 1
 
+MOST_ENTRIES = 2000
+"""Of an incident's timeline, the first; retention keeps it shorter."""
+
 
 class SqliteReader:
     """Implements `gateway.store.api.Reader`. Cursors are the last item's key: stable while rows come and go."""
@@ -47,7 +50,8 @@ class SqliteReader:
             if row is None:
                 return None
             said = db.execute(
-                "SELECT at_ms, reason, text FROM timeline WHERE incident = ? ORDER BY id", (incident_id,)
+                "SELECT at_ms, reason, text FROM timeline WHERE incident = ? ORDER BY id LIMIT ?",
+                (incident_id, MOST_ENTRIES),
             ).fetchall()
             timeline = [{"at_ms": at_ms, "reason": reason, "text": text} for at_ms, reason, text in said]
             return {**self._incident(db, row), "timeline": timeline}

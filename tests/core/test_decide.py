@@ -198,6 +198,16 @@ def test_a_follow_up_belongs_to_its_incident_whatever_its_fingerprint(life) -> N
     assert "still broken" in life.comments[-1]
 
 
+def test_what_is_said_of_a_held_incident_joins_its_ticket(life) -> None:
+    life.raised(hold_ms=60_000, said={"description": "it smokes"})
+    life.raised(follow_up=True, said={"requester": "alice@example.com", "description": "now it burns"})
+    assert life.last.wishes == ()
+    life.after(1)
+    assert life.comments == []
+    assert life.description.startswith("it smokes")
+    assert life.description.endswith("now it burns")
+
+
 def test_a_persons_follow_up_wakes_a_resolved_incident_and_a_machines_does_not(life) -> None:
     life.raised()
     life.cleared()

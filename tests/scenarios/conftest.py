@@ -169,7 +169,7 @@ class House:
 
     async def person(self, act: Callable[[Any], Any]) -> None:
         """Let a person do something at the local desk, and look at it."""
-        await self.passes(seconds=1)  # what is seen at the instant of our own write says nothing
+        await self.passes(seconds=10)  # what is seen right after our own write says nothing
         await self.desk.ask(act)
         await self.app.observations["local"].poll()
 
