@@ -2,7 +2,7 @@
 
 The numbers are those of the issue: I1 acknowledged is kept, I2 one ticket, I3 no trouble without ticket, I4 no ghosts,
 I5 order and final truth, I6 one incident, I7 liveness (`World.live`), I8 exact counts, I9 bounds, I11 an idle restart
-changes nothing, I12 the balance. I10 (secrets) has a test of its own, since it reads logs.
+changes nothing, I12 the balance. I10 (secrets) is asserted where secrets are: in the tests of logs and of real sinks.
 """
 
 from collections import Counter
