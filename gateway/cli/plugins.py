@@ -16,7 +16,7 @@ def plugins(*, as_json: bool) -> None:
         {
             "kind": kind,
             "name": plugin.name,
-            "package": plugin.config.__module__.rpartition(".")[0],
+            "package": _package(plugin.config),
             "about": _about(plugin.config),
         }
         for kind, group in (("collector", found.collectors), ("sink", found.sinks))
@@ -27,6 +27,12 @@ def plugins(*, as_json: bool) -> None:
         return
     rows = [(item["kind"], item["name"], item["package"], item["about"]) for item in items]
     click.echo(table(("KIND", "NAME", "PACKAGE", "ABOUT"), rows))
+
+
+def _package(config: type) -> str:
+    """Where it is from: the package, or the module that is all of it."""
+    package, _, module = config.__module__.rpartition(".")
+    return package or module
 
 
 def _about(config: type) -> str:

@@ -168,8 +168,8 @@ def _toml(value: Any) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, Enum):
-        return _written(value.value)
+    if isinstance(value, Enum | BaseModel):
+        return _written(value.value if isinstance(value, Enum) else value.model_dump(exclude_defaults=True))
     if isinstance(value, Mapping):
         pairs = ", ".join(
             f"{key.value if isinstance(key, Enum) else key} = {_written(item)}" for key, item in value.items()

@@ -73,7 +73,7 @@ class Assignees(PluginConfig):
 
 
 class ClickupConfig(PluginConfig):
-    """Options of ``[sinks.clickup]``."""
+    """Tickets as tasks of a ClickUp list."""
 
     token: Secret
     """Personal token (``pk_...``) or OAuth token, by reference: ``env:CLICKUP_TOKEN``, ``file:/path``,

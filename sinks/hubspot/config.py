@@ -58,7 +58,7 @@ class Priorities(PluginConfig):
 
 
 class HubspotConfig(PluginConfig):
-    """Options of ``[sinks.hubspot]``."""
+    """Tickets in a HubSpot pipeline."""
 
     token: Secret
     """Service key or app token, by reference: ``env:HUBSPOT_TOKEN``, ``file:/path``, ``credential:NAME``."""
