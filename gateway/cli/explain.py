@@ -14,9 +14,12 @@ from gateway.compose import judge_of
 from gateway.config.mistakes import unknown_key
 from gateway.core.event import Event, EventKind
 from gateway.core.rules import Explanation, Verdict
+from gateway.core.text import span
 
 _TEXTS = ("collector", "source", "condition", "object", "severity", "summary", "description", "requester")
 _KNOWN = (*_TEXTS, "kind", "labels", "at_ms")
+LATE_SHOWN = 5
+"""Rules after the winner that people are shown."""
 
 
 @click.command()
@@ -71,10 +74,23 @@ def _text(value: object) -> str:
 
 def _verdict_text(verdict: Verdict) -> str:
     shown = [(item.name, getattr(verdict, item.name)) for item in fields(Verdict)]
-    filled = [(name, ", ".join(map(str, value)) if isinstance(value, tuple) else value) for name, value in shown]
-    return table(("VERDICT", ""), [row for row in filled if row[1] not in ("", 0, False)])
+    return table(("VERDICT", ""), [_fact(name, value) for name, value in shown if value or name == "reopen_within_ms"])
+
+
+def _fact(name: str, value: Any) -> tuple[str, str]:
+    """A field as the configuration calls it and writes it."""
+    if name == "impact_after":
+        return name, ", ".join(f"{impact} after {span(age_ms)}" for age_ms, impact in value)
+    if name.endswith("_ms"):
+        return name.removesuffix("_ms"), span(value)
+    return name, ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _rules_text(explanations: list[Explanation]) -> str:
-    rows = [("won" if said.won else "lost", said.rule, said.why) for said in explanations]
-    return "\n" + table(("", "RULE", "WHY"), rows)
+    """All that were tried, and the first few of those that came too late to be."""
+    tried = next((number for number, said in enumerate(explanations, 1) if said.won), len(explanations))
+    shown = explanations[: tried + LATE_SHOWN]
+    rows = [("won" if said.won else "lost", said.rule, said.why) for said in shown]
+    more = len(explanations) - len(shown)
+    rest = f"\n{more} more come after it; --json names them" if more else ""
+    return "\n" + table(("", "RULE", "WHY"), rows) + rest

@@ -79,6 +79,23 @@ def test_the_winner_is_explained_and_why_others_lose(command, tmp_path):
     assert [rule["won"] for rule in told["rules"]] == [False, True]
 
 
+def test_a_verdict_is_told_in_the_words_of_the_configuration(command, tmp_path):
+    path = tmp_path / "t.toml"
+    late = "".join(f"[[rule]]\nname = 'late-{number}'\n" for number in range(9))
+    path.write_text(
+        "rule_packs = []\n[sinks.local]\n[[rule]]\nname = 'all'\nhold = '30s'\nreopen_within = '0s'\n"
+        "impact_after = { '2h' = 'critical' }\n" + late
+    )
+    shown = command("explain", "--config", str(path), "-", stdin='{"source": "r1", "condition": "warm"}').stdout
+    facts = dict(line.split(maxsplit=1) for line in shown.partition("\n\n")[0].splitlines()[1:])
+    assert facts["hold"] == "30 s"
+    assert facts["reopen_within"] == "0 s"
+    assert facts["impact_after"] == "critical after 2 h"
+    assert "late-4" in shown
+    assert "late-5" not in shown
+    assert shown.endswith("4 more come after it; --json names them\n")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

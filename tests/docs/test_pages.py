@@ -14,8 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import tocsin
+from gateway.compose import judge_of
 from gateway.config import load
-from gateway.core.event import EventKind
+from gateway.core.event import Event, EventKind
 from gateway.plugin import Host
 from gateway.plugins import discover
 from gateway.testing.clock import ManualClock
@@ -136,10 +137,32 @@ def test_the_explained_event_is_explained_as_told(blocks, root, tmp_path, monkey
     for _, name in SECRET.findall(Path(arguments[2]).read_text("utf-8")):
         monkeypatch.setenv(name, "long-enough-for-a-secret")
     said = CliRunner().invoke(tocsin, arguments).output
-    assert f"rule              {winner[1]}" in said
+    assert winner[0] in said
     for line in shown.splitlines():
         if line.startswith(("lost", "won")):
             assert line in said
+
+
+def test_the_pairs_of_mails_that_are_shown_meet(blocks, installed, tmp_path):
+    (shown,) = [text for page, text in blocks("toml") if page == "docs/rules.md" and "backup-worked" in text]
+    file = tmp_path / "t.toml"
+    file.write_text(shown)
+    judge = judge_of(load(file, plugins=installed))
+    verdicts = []
+    for number, said in enumerate(("failed", "succeeded")):
+        labels = {"subject": f"Backup of db1 {said}"}
+        event = Event(
+            collector="smtp",
+            source="a@b",
+            condition="mail",
+            kind=EventKind.RAISE,
+            at_ms=0,
+            object=f"mail-{number}",
+            labels=labels,
+        )
+        verdicts.append(judge.judge(event)[1])
+    assert [verdict.kind for verdict in verdicts] == [EventKind.RAISE, EventKind.CLEAR]
+    assert verdicts[0].fingerprint == verdicts[1].fingerprint
 
 
 async def test_the_collector_of_the_guide_hears(blocks, tmp_path):
