@@ -98,6 +98,8 @@ class App:
         self.clock = clock
         self.connected: dict[str, bool] = {}
         self.ready = False
+        self.damage = ""
+        """What is wrong with the store's file; empty if nothing is known to be."""
         self._transports = transports
         self._sockets = sockets
         self._all_hear = asyncio.Event()
@@ -165,7 +167,9 @@ class App:
         """Why the daemon is not ready, a sentence each; empty if it is."""
         said = [] if self.ready else ["still starting, or stopping"]
         if not self.engine.healthy:
-            said.append("the store refuses to write")
+            said.append(self.engine.refusal or "the store refuses to write")
+        if self.damage:
+            said.append(self.damage)
         return said + [f"collector {name} cannot hear" for name in self.deaf()]
 
     def deaf(self) -> list[str]:
@@ -253,8 +257,21 @@ class App:
     def intake(self, name: str) -> CollectorIntake:
         """The intake of the collector ``name``."""
         return CollectorIntake(
-            name, engine=self.engine, watch=self.watch.heard, connected=self._connected, clock=self.clock
+            name,
+            engine=self.engine,
+            watch=self.watch.heard,
+            connected=self._connected,
+            clock=self.clock,
+            refusal=lambda: self.damage,
         )
+
+    def upkeep(self) -> Upkeep:
+        """Housekeeping."""
+        return Upkeep(self.store, self.clock, self.config, tell=self.own.offer, damaged=self._distrust)
+
+    def _distrust(self, damage: str) -> None:
+        """Acknowledge nothing more: what is written to a damaged file may not be found again."""
+        self.damage = damage
 
     def _connected(self, collector: str, up: bool) -> None:
         self.connected[collector] = up
@@ -302,7 +319,9 @@ async def running(
     """
     async with AsyncExitStack() as stack:
         try:
-            store = await stack.enter_async_context(open_sqlite(state_dir))
+            store = await stack.enter_async_context(
+                open_sqlite(state_dir, ballast_bytes=config.retention.ballast_mb << 20)
+            )
         except StoreUnusable as error:
             raise StartError(str(error), exit_code=os.EX_CONFIG) from None
         except StoreError as error:
@@ -318,9 +337,7 @@ async def running(
         metrics.BUILD.labels(version("tocsin")).set(1)
         metrics.STORE_OK.set(1)
         await _take_up(app)
-        await stack.enter_async_context(
-            background(app.engine.run(), Upkeep(app.store, app.clock, config, tell=app.own.offer).run())
-        )
+        await stack.enter_async_context(background(app.engine.run(), app.upkeep().run()))
         await stack.enter_async_context(background(app.sinks.run()))
         await _start_sinks(app)
         await _serve_faces(stack, app)

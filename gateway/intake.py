@@ -9,7 +9,7 @@ import structlog
 from gateway import metrics
 from gateway.core.event import Beat, Event
 from gateway.core.reason import Dropped
-from gateway.plugin import Clock, Receipt
+from gateway.plugin import Clock, Overloaded, Receipt
 
 log = structlog.get_logger()
 
@@ -77,11 +77,14 @@ class CollectorIntake:
         watch: Callable[[Beat], asyncio.Future[Receipt] | None],
         connected: Callable[[str, bool], None],
         clock: Clock,
+        refusal: Callable[[], str] = lambda: "",
     ) -> None:
+        """Serve the collector ``name``; while ``refusal`` says why, nothing is taken that would have to be acknowledged."""
         self._name = name
         self._engine = engine
         self._watch = watch
         self._tell_connected = connected
+        self._refusal = refusal
         self._clock = clock
         self._up: bool | None = None
         self._said: dict[tuple[str, Dropped], tuple[float, int]] = {}
@@ -93,7 +96,7 @@ class CollectorIntake:
 
     def emit(self, event: Event) -> asyncio.Future[Receipt]:
         """Hand an event to the engine; the future is done when its effect is on disk."""
-        return self._engine.emit(event)
+        return self._refused() or self._engine.emit(event)
 
     def offer(self, event: Event) -> bool:
         """Hand over an event that nobody can repeat; False = overloaded, counted."""
@@ -131,8 +134,19 @@ class CollectorIntake:
 
     def quarantine(self, raw: bytes, *, reason: Dropped, source: str = "") -> asyncio.Future[Receipt]:
         """Keep what cannot be parsed but must be acknowledged."""
+        if refused := self._refused():
+            return refused
         self.dropped(reason, source=source, detail="kept in quarantine")
         return self._engine.quarantine(raw, reason=reason, source=source)
+
+    def _refused(self) -> asyncio.Future[Receipt] | None:
+        why = self._refusal()
+        if not why:
+            return None
+        self.dropped(Dropped.OVERLOAD, detail=why)
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        future.set_exception(Overloaded(why))
+        return future
 
     def connected(self, up: bool, *, detail: str = "") -> None:
         """Tell whether this collector can hear; logged on change."""

@@ -19,7 +19,7 @@ COMMIT_SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )
 BATCH_INPUTS = Histogram("tocsin_batch_inputs", "Inputs per commit.", buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 5000))
-STORE_OK = Gauge("tocsin_store_ok", "1 while the last commit succeeded.")
+STORE_OK = Gauge("tocsin_store_ok", "1 while the last commit succeeded and the file is not known to be damaged.")
 
 ATTEMPTS = Counter("tocsin_attempts", "Attempts of operations at trackers.", ["sink", "kind"])
 ATTEMPTS_FAILED = Counter("tocsin_attempts_failed", "Attempts that failed, by reason.", ["sink", "reason"])

@@ -1,18 +1,20 @@
-"""Upkeep: forgets what is old in small bites, tells of lost inputs, and measures how late the event loop is."""
+"""Upkeep: forgets what is old in small bites, examines the store's file, tells of lost inputs, and measures how late the event loop is."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 
 from gateway import metrics
 from gateway.config import Config
-from gateway.core.event import OURSELVES, Event
+from gateway.core.event import OURSELVES, Event, EventKind
 from gateway.core.loss import Loss, look, sentence
 from gateway.core.reason import Dropped
 from gateway.plugin import Clock
 from gateway.store.api import Retention, Store, StoreError
+from gateway.store.restore import RestoreError, restored
 
 log = structlog.get_logger()
 
@@ -29,13 +31,30 @@ LOSS_EVERY_S = 60.0
 class Upkeep:
     """Housekeeping; `run` serves until cancelled."""
 
-    def __init__(self, store: Store, clock: Clock, config: Config, *, tell: Callable[[Event], bool]) -> None:
-        """Look after ``store``; ``tell`` takes an event about ourselves, or says False."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        config: Config,
+        *,
+        tell: Callable[[Event], bool],
+        damaged: Callable[[str], None] = lambda _what: None,
+    ) -> None:
+        """Look after ``store``.
+
+        Args:
+            store: what is looked after.
+            clock: tells when.
+            config: what is kept for how long.
+            tell: takes an event about ourselves, or says False.
+            damaged: hears what is wrong with the store's file, in one sentence.
+        """
         self._store = store
         self._clock = clock
         self._retention = config.retention
         self._daemon = config.daemon
         self._tell = tell
+        self._damaged = damaged
         self._losses: dict[str, tuple[Loss, Counter[Dropped]]] = {
             name: (Loss(), Counter()) for name in config.collectors
         }
@@ -44,6 +63,7 @@ class Upkeep:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._prune_for_ever(), name="upkeep-prune")
+            tasks.create_task(self._examine_for_ever(), name="upkeep-examine")
             tasks.create_task(_measure_lateness(), name="upkeep-lateness")
             tasks.create_task(self._look_at_losses_for_ever(), name="upkeep-losses")
 
@@ -55,6 +75,34 @@ class Upkeep:
                     await self._clock.sleep(0)
             except StoreError as error:
                 log.warning("retention.delayed", why=str(error))
+
+    async def _examine_for_ever(self) -> None:
+        """Damage is told once: it does not go away, and a restart refuses the file."""
+        while True:
+            await self._clock.sleep(self._retention.check_every / 1000)
+            try:
+                damage = await self._store.caretaker.examine()
+            except StoreError as error:
+                log.warning("store.check_delayed", why=str(error))
+                continue
+            if damage:
+                return self._tell_damage(damage)
+
+    def _tell_damage(self, damage: str) -> None:
+        sentence = f"the store is damaged ({damage}): make a copy of its folder, and restore a backup"
+        log.error("store.damaged", why=sentence)
+        self._damaged(sentence)
+        self._tell(
+            Event(
+                collector=OURSELVES,
+                source=self._daemon.node_name,
+                condition="store_damaged",
+                kind=EventKind.RAISE,
+                at_ms=self._clock.now_ms(),
+                summary="our store is damaged: nothing is acknowledged",
+                description=sentence,
+            )
+        )
 
     async def _look_at_losses_for_ever(self) -> None:
         self._losses = {name: (known, dropped_so_far(name)) for name, (known, _) in self._losses.items()}
@@ -85,7 +133,7 @@ class Upkeep:
 
     async def _prune(self) -> int:
         now_ms = self._clock.now_ms()
-        return await self._store.run(
+        return await self._store.make_room(
             lambda tx: tx.prune(
                 Retention(
                     closed_after_ms=now_ms - self._retention.closed_days * DAY_MS,
@@ -97,6 +145,29 @@ class Upkeep:
                 limit=PRUNE_ROWS,
             )
         )
+
+
+class RestoreRefused(Exception):
+    """A backup was not brought back, and nothing has changed; one sentence."""
+
+    def __init__(self, sentence: str, *, later: bool) -> None:
+        """``later``: the same may work later."""
+        super().__init__(sentence)
+        self.later = later
+
+
+def restore(backup: Path, state_dir: Path) -> list[tuple[str, str]]:
+    """Put the databases of ``backup`` into ``state_dir``; their names, each with that of what was there before.
+
+    Raises:
+        RestoreRefused: the backup cannot be used, a daemon runs there, or the folder cannot be written.
+    """
+    try:
+        return restored(backup, state_dir)
+    except RestoreError as error:
+        raise RestoreRefused(str(error), later=False) from None
+    except StoreError as error:
+        raise RestoreRefused(str(error), later=True) from None
 
 
 def dropped_so_far(collector: str) -> Counter[Dropped]:

@@ -1,6 +1,7 @@
 """The ``tocsin`` command: one file for each subcommand.
 
-What belongs here: what a person types and reads. Commands talk to the daemon's API, never to its database.
+What belongs here: what a person types and reads. Commands talk to the daemon's API, never to its database; only `restore`,
+which lets no daemon run, writes files in the state directory.
 
 What happens on failure: one sentence for each thing that is wrong on standard error, never a traceback, and an exit code
 of `gateway.cli.exits.Exit`.
@@ -16,6 +17,7 @@ from typing import Any
 import click
 
 from gateway import logs
+from gateway.cli.backup import backup, restore
 from gateway.cli.check import check
 from gateway.cli.demo import demo
 from gateway.cli.exits import Exit, Failure
@@ -53,7 +55,7 @@ def tocsin() -> None:
     """From the equipment that cries out to the people who repair it."""
 
 
-for _command in (check, demo, explain, incidents, outbox, plugins, run, schema, send, setup, stations):
+for _command in (backup, check, demo, explain, incidents, outbox, plugins, restore, run, schema, send, setup, stations):
     tocsin.add_command(_command)
 
 

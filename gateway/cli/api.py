@@ -1,8 +1,9 @@
 """Talk to the running daemon: reading over HTTP, commands over its admin socket; never to its database."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import httpx
@@ -10,6 +11,8 @@ import httpx
 from gateway.cli.exits import Exit, Failure
 
 TIMEOUT_S = 15.0
+LONG_S = 3600.0
+"""For a copy of a great database on a slow disk."""
 PAGE = 200
 """Items asked for at a time."""
 
@@ -47,14 +50,36 @@ class Daemon:
                 return
             cursor = {"cursor": answer["next"]}
 
+    def download(self, path: str, target: BinaryIO) -> int:
+        """Ask for a file that may take long to make, and write it to ``target``; its size in bytes."""
+        with self._told(), self._client(timeout_s=LONG_S) as client, client.stream("POST", self._at(path)) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise _refusal(answer, answer.json())
+            return sum(target.write(chunk) for chunk in answer.iter_bytes())
+
     def _call(self, method: str, path: str, query: dict[str, str | int]) -> Any:
+        with self._told(), self._client(timeout_s=TIMEOUT_S) as client:
+            answer = client.request(method, self._at(path), params=query)
+            document = answer.json() if answer.content else {}
+        if answer.is_success:
+            return document
+        raise _refusal(answer, document)
+
+    def _client(self, *, timeout_s: float) -> httpx.Client:
         if self._socket is not None and not self._socket.exists():
             raise self._absent()
         transport = None if self._socket is None else httpx.HTTPTransport(uds=str(self._socket))
+        return httpx.Client(transport=transport, timeout=timeout_s, trust_env=False)
+
+    def _at(self, path: str) -> str:
+        return f"{self._url}/api/v1/{path}"
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what goes wrong between us and the daemon into sentences."""
         try:
-            with httpx.Client(transport=transport, timeout=TIMEOUT_S, trust_env=False) as client:
-                answer = client.request(method, f"{self._url}/api/v1/{path}", params=query)
-                document = answer.json() if answer.content else {}
+            yield
         except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
             raise self._absent() from None
         except httpx.HTTPError as error:
@@ -66,9 +91,6 @@ class Daemon:
             raise Failure(
                 f"what answers at {self._where} is not tocsin; correct --url", code=Exit.UNREACHABLE
             ) from None
-        if answer.is_success:
-            return document
-        raise _refusal(answer, document)
 
     def _absent(self) -> Failure:
         return Failure(

@@ -65,6 +65,8 @@ class Engine:
     ) -> None:
         self.judge = judge
         self.healthy = True
+        self.refusal = ""
+        """Why the disk refuses, in one sentence, while it does."""
         self.progress = 0
         """Grows with each turn of the commit loop: what the watchdog looks at."""
         self._store = store
@@ -302,14 +304,14 @@ class Engine:
     def _refused(self, error: StoreError) -> None:
         if self.healthy:
             log.error("store.refused", detail=str(error))
-        self.healthy = False
+        self.healthy, self.refusal = False, str(error)
         metrics.STORE_OK.set(0)
         self._want()  # so that somebody notices when it is well again
 
     def _recovered(self) -> None:
         if not self.healthy:
             log.info("store.recovered")
-        self.healthy = True
+        self.healthy, self.refusal = True, ""
         metrics.STORE_OK.set(1)
 
     # --- for timers and services -------------------------------------------------------------------

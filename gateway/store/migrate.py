@@ -2,6 +2,7 @@
 
 import sqlite3
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 from gateway.store.api import StoreUnusable
 
@@ -12,14 +13,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     Raises:
         StoreUnusable: the file was written by a newer version.
     """
-    scripts = sorted(
-        (
-            item
-            for item in resources.files("gateway.store").joinpath("migrations").iterdir()
-            if item.name.endswith(".sql")
-        ),
-        key=lambda item: item.name,
-    )
+    scripts = _scripts()
     have = connection.execute("PRAGMA user_version").fetchone()[0]
     if have > len(scripts):
         raise StoreUnusable(
@@ -28,3 +22,13 @@ def migrate(connection: sqlite3.Connection) -> None:
     for number, script in enumerate(scripts[have:], start=have + 1):
         text = script.read_text(encoding="utf-8")
         connection.executescript(f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def versions() -> int:
+    """The newest schema version that this program knows."""
+    return len(_scripts())
+
+
+def _scripts() -> list[Traversable]:
+    found = resources.files("gateway.store").joinpath("migrations").iterdir()
+    return sorted((item for item in found if item.name.endswith(".sql")), key=lambda item: item.name)

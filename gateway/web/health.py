@@ -13,6 +13,7 @@ from gateway.core.impact import Impact
 from gateway.core.incident import State
 from gateway.core.operation import OperationState
 from gateway.core.station import StationState
+from gateway.store.api import StoreError
 
 if TYPE_CHECKING:
     from gateway.app import App
@@ -51,7 +52,11 @@ class Metrics:
 
     async def _refresh(self) -> None:
         """Set the gauges that are counted in the store."""
-        counts = await self._app.store.reader.counts()
+        metrics.STORE_OK.set(self._app.engine.healthy and not self._app.damage)
+        try:
+            counts = await self._app.store.reader.counts()
+        except StoreError:
+            return  # what is not counted there matters most now
         for state in State:
             if state is not State.CLOSED:
                 metrics.INCIDENTS.labels(state).set(counts["incidents"].get(state, 0))

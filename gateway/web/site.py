@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from gateway.store.api import StoreError
 from gateway.web import api, health, pages
+from gateway.web.backup import Backups
 from gateway.web.openapi import document
 from gateway.web.webhooks import Webhooks
 
@@ -61,7 +62,9 @@ def site(app: "App", *, admin: bool) -> Starlette:
         Route("/tickets/{id}", looks.ticket),
         Route("/style.css", pages.style),
     ]
-    if not admin:
+    if admin:
+        routes.append(Route("/api/v1/backup", Backups(app).make, methods=["POST"]))
+    else:
         routes.append(Route("/webhooks/{sink}", Webhooks(app).receive, methods=["POST"]))
     return Starlette(
         routes=routes,
