@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?= tests
 JOBS ?= 2
 
-.PHONY: help run demo test tools lint types layers docs pages wheel lock clean
+.PHONY: help run demo test faults tools lint types layers docs pages wheel lock clean
 
 help:  ## say what each word does
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -18,6 +18,9 @@ demo: .venv/run  ## the same with a simulated fleet
 
 test: .venv/dev tools lint types layers pages  ## everything that must hold: tools, style, types, layers, documentation, tests
 	$(BIN)/pytest -n $(JOBS) $(TESTS)
+
+faults: .venv/dev tools  ## simulated crashes, real kills and power cuts; ends with one line of JSON
+	@$(BIN)/python -m tests.faults
 
 tools:  ## Debian's tools that some tests run
 	@.ci/tools
@@ -35,6 +38,7 @@ layers: .venv/dev  ## who may import whom
 docs: .venv/dev  ## write the pages that are made from the code, then build the documentation
 	$(BIN)/python -m gateway.config.reference
 	$(BIN)/python -m gateway.cli.reference
+	$(BIN)/python docs/states.py
 	@$(MAKE) --no-print-directory pages
 
 pages: .venv/dev  ## documentation; warnings are errors
