@@ -99,6 +99,7 @@ class Explorer:
             world.end(power_cut=schedule.power_cut)
         if world.life is None:
             world.live()
+        self.tally.runs += 1
         self._finish(world, schedule, thorough=True, balance=None)
         return world
 
