@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-_ONE = 1 - 1e-6
+_ONE = 1 - 1e-3
 """A token, but for the rounding of floats: without it, waiting may come ever closer to one and never reach it."""
 
 
