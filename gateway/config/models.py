@@ -110,9 +110,9 @@ class RetentionConfig(PluginConfig):
     """Days that inputs which could not be read are kept."""
     quarantine_mb: int = Field(default=64, ge=1, le=65_536)
     """Mebibytes of such inputs; the oldest go first."""
-    ballast_mb: int = Field(default=4, ge=0, le=1024)
+    ballast_mb: int = Field(default=16, ge=0, le=1024)
     """Mebibytes of the state directory's disk that are given up when it is full, so that deleting still works; 0: none."""
-    check_every: Annotated[Duration, Between("1m", "30d")] = duration("1d")
+    check_every: Annotated[Duration, Between("1s", "30d")] = duration("1d")
     """How often the store's file is examined for damage while the daemon runs; it always is at the start."""
 
 

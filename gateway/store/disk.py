@@ -7,6 +7,8 @@ from pathlib import Path
 
 from gateway.store.api import StoreError
 
+PAGE = 4096
+"""Bytes; SQLite's default."""
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 """The second: the log's index could not grow."""
 _CURES = {
@@ -46,6 +48,11 @@ class Ballast:
         """``size`` in bytes; without a path or with 0 there is none, and it is as if it were always there."""
         self._path = path
         self._size = size if path else 0
+
+    @property
+    def log_pages(self) -> int:
+        """Pages of log after which it is brought into the file, so that on a full disk it finds room; 0: as usual."""
+        return self._size * 3 // 4 // PAGE if self._size else 0
 
     @property
     def held(self) -> bool:
@@ -107,6 +114,17 @@ class Files:
                 what = "was removed" if now is None else "was replaced"
                 return f"{path} {what} while the daemon runs: nothing more is acknowledged; restart the daemon"
         return None
+
+    def may_grow_to(self, size: int) -> bool:
+        """Whether the disk has room for a file of so many bytes in place of the store's."""
+        if not self._paths:
+            return True
+        try:
+            now = self._paths[0].stat().st_size
+            disk = os.statvfs(self._paths[0].parent)
+        except OSError:
+            return False
+        return size - now <= disk.f_bavail * disk.f_frsize
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

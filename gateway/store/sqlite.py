@@ -27,10 +27,11 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-BALLAST_BYTES = 4 << 20
+BALLAST_BYTES = 16 << 20
 _NO_ROOM = "the store refused to write: its disk is full; make room there"
-VACUUM_PAGES = 1000
-"""Free pages that one work gives back to a full disk, so that the writer is never busy for long."""
+VACUUM_PAGES = 100
+VACUUMS = 10
+"""So often so many free pages are given back to a full disk with one commit: the writer is never busy for long."""
 _FAULTS_OF_WORKS = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
@@ -94,6 +95,8 @@ class SqliteStore:
 
     def start(self) -> None:
         """Take the ballast, and start the writer's thread."""
+        if pages := self._ballast.log_pages:
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
         if not self._ballast.make():
             log.warning("store.ballast_missing", cure="make room on the store's disk, and restart")
         self._files.lost()  # remembers which they are
@@ -146,8 +149,6 @@ class SqliteStore:
             self._db.execute("BEGIN IMMEDIATE")
             for job in welcome:
                 self._run_one(job, alone=len(welcome) == 1)
-            if self._full:
-                self._db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
@@ -155,9 +156,11 @@ class SqliteStore:
             _refuse(welcome, refusal(error))
             if is_full(error):
                 self._give_up_ballast()
+        if self._full:
+            self._shrink()
         if lost := self._files.lost():
             self._lost = lost
-            self._save_log()  # what was acknowledged is in it
+            self._save_log()  # what was acknowledged is in it, if not in the file
             _refuse(welcome, StoreError(lost))
 
     def _welcome(self, jobs: list[_Job]) -> list[_Job]:
@@ -175,14 +178,31 @@ class SqliteStore:
             log.warning("store.ballast_released")
         self._full = True
         self._ballast.release()
-        self._save_log()
+        self._save_log_if_it_fits()
 
     def _take_ballast_again(self) -> bool:
-        self._save_log()
+        self._save_log_if_it_fits()
         self._full = not self._ballast.make()
         if not self._full:
             log.info("store.ballast_restored")
         return not self._full
+
+    def _shrink(self) -> None:
+        """Give free pages back to the disk, a few at a time: to move them takes room in the log."""
+        with contextlib.suppress(sqlite3.Error):
+            for _ in range(VACUUMS):
+                if not self._db.execute("PRAGMA freelist_count").fetchone()[0]:
+                    return
+                # A page for each step, and `execute` makes only one where no column comes back.
+                self._db.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+                self._save_log_if_it_fits()
+
+    def _save_log_if_it_fits(self) -> None:
+        """Empty the log unless there is no room in the file: to try would eat what is left."""
+        with contextlib.suppress(sqlite3.Error):
+            pages, size = (self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+            if self._files.may_grow_to(pages * size):
+                self._save_log()
 
     def _save_log(self) -> None:
         """Bring the log into the file, and empty it."""
