@@ -272,6 +272,8 @@ class App:
     def _distrust(self, damage: str) -> None:
         """Acknowledge nothing more: what is written to a damaged file may not be found again."""
         self.damage = damage
+        self.engine.trusts_store = False
+        metrics.STORE_OK.set(0)
 
     def _connected(self, collector: str, up: bool) -> None:
         self.connected[collector] = up

@@ -67,6 +67,8 @@ class Engine:
         self.healthy = True
         self.refusal = ""
         """Why the disk refuses, in one sentence, while it does."""
+        self.trusts_store = True
+        """False once the store's file is known to be damaged."""
         self.progress = 0
         """Grows with each turn of the commit loop: what the watchdog looks at."""
         self._store = store
@@ -312,7 +314,7 @@ class Engine:
         if not self.healthy:
             log.info("store.recovered")
         self.healthy, self.refusal = True, ""
-        metrics.STORE_OK.set(1)
+        metrics.STORE_OK.set(self.trusts_store)
 
     # --- for timers and services -------------------------------------------------------------------
 

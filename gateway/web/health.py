@@ -52,7 +52,6 @@ class Metrics:
 
     async def _refresh(self) -> None:
         """Set the gauges that are counted in the store."""
-        metrics.STORE_OK.set(self._app.engine.healthy and not self._app.damage)
         try:
             counts = await self._app.store.reader.counts()
         except StoreError:
