@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-PREFIX = "backup-"
+PREFIX = ".tocsin-backup-"
 """Of the folder of copies; what a process that died left there goes with the next backup."""
 CHUNK = 1 << 20
 SPARE = 16 << 20

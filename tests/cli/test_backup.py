@@ -93,7 +93,7 @@ async def test_a_backup_holds_what_was_known_and_a_restore_brings_it_back(backup
     assert backup.stat().st_mode & 0o777 == 0o600
     with tarfile.open(backup) as tar:
         assert sorted(tar.getnames()) == ["tickets.db", "tocsin.db"]
-    assert not list((tmp_path / "state").glob("backup-*"))
+    assert not list((tmp_path / "state").glob(".tocsin-backup-*"))
     done = tocsin("restore", "--state-dir", tmp_path / "state", backup)
     assert done.returncode == 0, done.stderr
     assert "what was there is tocsin.db.before-restore-" in done.stdout
