@@ -57,15 +57,17 @@ lock: .venv/dev  ## resolve all dependencies anew (needs uv)
 clean:  ## forget the environment and everything made
 	rm -rf .venv dist build docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 
-# The environment: nothing is fetched that the lock files do not name with its hash.
+# The environment: nothing is fetched that the lock files do not name with its hash. They are whole, so pip resolves
+# nothing (--no-deps): it would look for newer versions of what is named with an extra, and refuse them.
 .venv/bin/python:
 	@.ci/venv $(PYTHON)
 
 .venv/run: requirements.lock pyproject.toml | .venv/bin/python
-	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --require-hashes --no-deps -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
 .venv/dev: requirements-dev.lock .venv/run
-	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
+	$(PIP) check
 	@touch $@

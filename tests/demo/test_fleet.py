@@ -1,9 +1,7 @@
 """The simulated fleet tells its story through real sockets, and the daemon hears it."""
 
 import asyncio
-import contextlib
 import re
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from gateway.app import App, running
 from gateway.cli.fleet import LINK_DOWN, LINK_UP, SITES, STATIONS_PER_SITE, Fleet, Ports, trap_datagram
 from gateway.config import load, quick_start_file
 from gateway.plugins import discover
+from tests.ports import free_port
 
 HASTE = 60.0
 """A round of two minutes takes two seconds."""
@@ -51,14 +50,6 @@ def test_every_station_has_a_name_of_its_own_and_says_how_often_it_beats():
     assert stations[0].payload == '{"status":"ok","seq":0,"interval":5}'
 
 
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        taken = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in taken:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in taken]
-
-
 async def seen(app: App, wanted: set[tuple[str, str]], *, repeats: int) -> list[dict[str, Any]]:
     """All incidents, once every condition is in the state wanted and one was raised ``repeats`` times."""
     while True:
@@ -73,7 +64,7 @@ async def seen(app: App, wanted: set[tuple[str, str]], *, repeats: int) -> list[
 def quick_start(tmp_path: Path) -> tuple[Path, Ports]:
     """The quick start's configuration on ports that are free."""
     pytest.importorskip("iotcore", reason="the extra 'broker' is not installed")
-    http, snmp, mqtt, smtp = free_ports(4)
+    http, snmp, mqtt, smtp = (free_port() for _ in range(4))
     text = quick_start_file().read_text("utf-8")
     for given, instead in (("9464", http), ("1162", snmp), ("1883", mqtt), ("2525", smtp)):
         text = re.sub(rf"127\.0\.0\.1:{given}", f"127.0.0.1:{instead}", text)

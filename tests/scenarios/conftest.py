@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import shutil
 import smtplib
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from email.message import EmailMessage
@@ -18,6 +17,7 @@ from gateway.app import App, running
 from gateway.config import load
 from gateway.plugins import discover
 from gateway.testing.clock import ManualClock
+from tests.ports import free_port
 
 PATIENCE_S = 15.0
 CONFIG = """
@@ -37,12 +37,6 @@ recipients = ["support@example.com"]
 broker = "mqtt://127.0.0.1:{beat}"
 [sinks.local]
 """
-
-
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def needs(tool: str) -> str:
@@ -204,7 +198,7 @@ def build(tmp_path: Path) -> Callable[..., contextlib.AbstractAsyncContextManage
     async def make(
         *, more: str = "", snmp: str = "", web: str = "", transports: Any = None, clock: ManualClock | None = None
     ) -> AsyncIterator[House]:
-        ports = {"http": free_port(), "mail": free_port(), "beat": free_port(), "trap": free_port(socket.SOCK_DGRAM)}
+        ports = {"http": free_port(), "mail": free_port(), "beat": free_port(), "trap": free_port()}
         path = tmp_path / "tocsin.toml"
         path.write_text(CONFIG.format(snmp=snmp, web=web, **ports) + more)
         clock = clock or ManualClock()

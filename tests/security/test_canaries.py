@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from collectors.snmp import codec
+from tests.ports import free_port
 
 pytestmark = pytest.mark.tools
 NAMES = (
@@ -107,12 +108,6 @@ class Echo(BaseHTTPRequestHandler):
         pass
 
 
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def needs(tool: str) -> str:
     path = shutil.which(tool) or shutil.which(tool, path="/usr/sbin:/usr/bin")
     return path or pytest.skip(f"{tool} is not installed")
@@ -169,7 +164,7 @@ def daemon(tmp_path_factory) -> Iterator[Daemon]:
     echo = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     serving = threading.Thread(target=echo.serve_forever)
     serving.start()
-    ports = {name: free_port() for name in ("http", "mail", "beat")} | {"trap": free_port(socket.SOCK_DGRAM)}
+    ports = {name: free_port() for name in ("http", "mail", "beat")} | {"trap": free_port()}
     (folder / "mosquitto.conf").write_text(f"listener {ports['beat']} 127.0.0.1\nallow_anonymous true\n")
     broker = subprocess.Popen([needs("mosquitto"), "-c", str(folder / "mosquitto.conf")], stderr=subprocess.DEVNULL)
     made = Daemon(folder, {**ports, "echo": echo.server_address[1]})

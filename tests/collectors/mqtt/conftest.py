@@ -16,12 +16,7 @@ from gateway.clock import SystemClock
 from gateway.plugin import Host
 from gateway.testing.intake import RecordingIntake
 from gateway.testing.keep import MemoryKeep
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.ports import free_port
 
 
 class Mosquitto:

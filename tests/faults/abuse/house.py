@@ -18,6 +18,8 @@ from typing import Self
 
 import httpx
 
+from tests.ports import free_port
+
 TOOLS = ("gcc", "mosquitto")
 START_S, STOP_S, QUIET_S = 30.0, 60.0, 60.0
 CONFIG = """
@@ -47,12 +49,6 @@ _SAMPLE = re.compile(
 def tool(name: str) -> str | None:
     """Where a tool is; Debian keeps some out of a user's path."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
-
-
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Books:
@@ -90,7 +86,7 @@ class House:
         self.log = folder / "daemon.log"
         self.ports = {
             "http": free_port(), "mail": free_port(), "beat": free_port(),
-            "trap": free_port(socket.SOCK_DGRAM), "calm": free_port(socket.SOCK_DGRAM),
+            "trap": free_port(), "calm": free_port(),
         }  # fmt: skip
         self._communities = list(communities)
         self._stack = contextlib.ExitStack()

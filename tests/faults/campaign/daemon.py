@@ -15,6 +15,7 @@ import httpx
 
 from tests.faults.campaign import mails
 from tests.faults.campaign.powercut import Disk
+from tests.ports import free_port
 from tests.trackers import clickup, hubspot
 
 TOOLS = ("gcc", "mosquitto", "snmpinform")
@@ -112,20 +113,6 @@ def missing_tools() -> list[str]:
     return [name for name in TOOLS if tool(name) is None]
 
 
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """A port that nobody has at this moment, below those that the kernel hands out to clients."""
-    for port in range(20_000 + 16 * os.getpid() % 12_000, 32_000):
-        with socket.socket(socket.AF_INET, kind) as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            if port not in _GIVEN:
-                _GIVEN.add(port)
-                return port
-    raise OSError("no port is free")
-
-
-_GIVEN: set[int] = set()
-
-
 class Daemon:
     """``tocsin run`` on a disk that forgets; started, killed and started again on the same ports."""
 
@@ -133,7 +120,7 @@ class Daemon:
         self.ports = {
             "http": free_port(),
             "mail": free_port(),
-            "trap": free_port(socket.SOCK_DGRAM),
+            "trap": free_port(),
             "beat": broker,
         }
         self.disk = disk

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from collectors.snmp import ber
+from tests.ports import free_port
 
 PATIENCE_S = 30.0
 SINK = Path(__file__).with_name("troubled_sink.py")
@@ -40,12 +41,6 @@ os.execv(command[0], command)
 """What systemd does between fork and exec: the descriptors stand at 3 and up, and the process is named."""
 
 
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def trap(port: int) -> bytes:
     """A linkDown of SNMPv2c about the interface ``port``."""
 
@@ -68,7 +63,7 @@ class Daemon:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = {"http": free_port(), "mail": free_port(), "trap": free_port(socket.SOCK_DGRAM)}
+        self.ports = {"http": free_port(), "mail": free_port(), "trap": free_port()}
         self.environ = {**os.environ, "NO_COLOR": "1"}
         self.process: subprocess.Popen[bytes] | None = None
         self.config = folder / "tocsin.toml"
