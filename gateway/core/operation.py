@@ -64,6 +64,8 @@ class Operation:
     """When its outcome became unknown."""
     looks: int = 0
     """How often we looked for it since."""
+    looking: bool = False
+    """Its outcome is unknown, and it is being looked for."""
     error: str = ""
 
 
@@ -150,13 +152,13 @@ def dead(operation: Operation, error: str) -> Operation:
 
 
 def crashed(operation: Operation, *, now_ms: int) -> Operation:
-    """The operation that was in flight when the process died: its outcome is unknown; a third time it is poison."""
+    """The operation that was sent or looked for when the process died: its outcome is unknown; a third time it is poison."""
     crashes = operation.crashes + 1
     since_ms = now_ms if operation.unknown_ms is None else operation.unknown_ms
-    doubtful = replace(operation, crashes=crashes, unknown_ms=since_ms)
+    doubtful = replace(operation, crashes=crashes, unknown_ms=since_ms, looking=False)
     if crashes >= MAX_CRASHES:
         # Still in doubt: whoever repeats it looks first.
-        return dead(doubtful, f"in flight at {crashes} crashes of the process")
+        return dead(doubtful, f"under way at {crashes} crashes of the process")
     return replace(
         doubtful,
         state=OperationState.UNKNOWN,

@@ -119,7 +119,7 @@ class Transaction(Protocol):
         ...
 
     def recover_operations(self, *, now_ms: int) -> int:
-        """After a start: what was in flight has an unknown outcome now; how many there were."""
+        """After a start: what was sent or looked for has an unknown outcome now; how many there were."""
         ...
 
     def requeue(self, operation_id: int, *, now_ms: int) -> bool:

@@ -11,13 +11,10 @@ from gateway.core.operation import Operation, OperationState, crashed, with_next
 from gateway.core.reason import Reason
 from gateway.store import rows
 
-LOOK_LEASE_MS = 120_000
-"""For so long nobody else takes an operation of unknown outcome that is being looked for."""
-
 _SELECT = f"SELECT {rows.OPERATION_COLUMNS} FROM operation "
 # Earlier operations of the same ticket go first. A dead one blocks only if it was to make or change the ticket itself.
 _READY = (
-    "sink = ? AND state IN ('pending', 'unknown') AND NOT EXISTS ("
+    "sink = ? AND state IN ('pending', 'unknown') AND NOT looking AND NOT EXISTS ("
     "SELECT 1 FROM operation AS p WHERE p.incident = o.incident AND p.sink = o.sink AND p.id < o.id "
     "AND (p.state <> 'dead' OR p.kind = 'sync'))"
 )
@@ -54,7 +51,7 @@ class SqliteOutbox:
         self._db = connection
 
     def claim(self, sink: str, *, now_ms: int, limit: int) -> list[Operation]:
-        """Take what is ready, most pressing first: in flight if it is to be sent, leased if it is to be looked for."""
+        """Take what is ready, most pressing first: in flight if it is to be sent, or being looked for."""
         claimed = []
         for row in self._db.execute(_CLAIMABLE, (sink, now_ms, limit)).fetchall():
             claimed.append(_taken(self._folded(rows.operation_of(row)), now_ms=now_ms))
@@ -69,24 +66,22 @@ class SqliteOutbox:
     def settle(self, operation: Operation | None, *, claimed: Operation) -> bool:
         """Write down how a claimed operation ended, if it is still ours."""
         ours = self._db.execute(
-            "SELECT 1 FROM operation WHERE id = ? AND state = ? AND attempts = ?",
-            (claimed.id, claimed.state, claimed.attempts),
+            "SELECT 1 FROM operation WHERE id = ? AND state = ? AND attempts = ? AND looking = ?",
+            (claimed.id, claimed.state, claimed.attempts, claimed.looking),
         ).fetchone()
         if ours is None:
             return False
         if operation is None:
             self._db.execute("DELETE FROM operation WHERE id = ?", (claimed.id,))
         else:
-            self._save_operation(operation)
+            self._save_operation(replace(operation, looking=False))
             if operation.state is OperationState.DEAD and operation.kind is OperationKind.SYNC:
                 self._revive_for_newer(operation)
         return True
 
     def recover_operations(self, *, now_ms: int) -> int:
-        """What was in flight when the process died has an unknown outcome; how many there were."""
-        # Who looked for the others is gone too: their lease is over.
-        self._db.execute("UPDATE operation SET next_ms = ? WHERE state = 'unknown' AND next_ms > ?", (now_ms, now_ms))
-        found = self._db.execute(_SELECT + "WHERE state = 'inflight'").fetchall()
+        """What was sent or looked for when the process died has an unknown outcome; how many there were."""
+        found = self._db.execute(_SELECT + "WHERE state = 'inflight' OR looking").fetchall()
         for row in found:
             self._save_operation(crashed(rows.operation_of(row), now_ms=now_ms))
         return len(found)
@@ -182,18 +177,18 @@ class SqliteOutbox:
     def _save_operation(self, operation: Operation) -> None:
         self._db.execute(
             "UPDATE operation SET state = ?, attempts = ?, crashes = ?, looks = ?, next_ms = ?, sent_ms = ?, "
-            "unknown_ms = ?, error = ? WHERE id = ?",
+            "unknown_ms = ?, error = ?, looking = ? WHERE id = ?",
             (
                 *(operation.state, operation.attempts, operation.crashes, operation.looks, operation.next_ms),
-                *(operation.sent_ms, operation.unknown_ms, rows.text(operation.error), operation.id),
+                *(operation.sent_ms, operation.unknown_ms, rows.text(operation.error), operation.looking, operation.id),
             ),
         )
 
 
 def _taken(operation: Operation, *, now_ms: int) -> Operation:
-    """The operation as claimed: in flight if it is to be sent; one that is only looked for stays unknown."""
+    """The operation as claimed: in flight if it is to be sent; one that is looked for stays unknown."""
     if operation.state is OperationState.UNKNOWN:
-        return replace(operation, next_ms=now_ms + LOOK_LEASE_MS)
+        return replace(operation, looking=True)
     return replace(
         operation,
         state=OperationState.INFLIGHT,

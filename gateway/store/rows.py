@@ -111,7 +111,7 @@ def ticket_of(row: tuple[Any, ...]) -> Ticket:
 
 OPERATION_COLUMNS = (
     "id, incident, sink, kind, rank, impact, reason, body, state, attempts, crashes, looks, created_ms, next_ms, "
-    "sent_ms, unknown_ms, error"
+    "sent_ms, unknown_ms, error, looking"
 )
 
 
@@ -123,6 +123,7 @@ def operation_of(row: tuple[Any, ...]) -> Operation:
     named["impact"] = IMPACTS[named["impact"] - 1]
     named["state"] = OperationState(named["state"])
     named["body"] = json.loads(named["body"])
+    named["looking"] = bool(named["looking"])
     return Operation(**named)
 
 

@@ -2,7 +2,7 @@
 
 from gateway.core.decision import Rank, Wish
 from gateway.core.impact import Impact
-from gateway.core.operation import MAX_CRASHES, OperationState, dead, failed, unknown
+from gateway.core.operation import MAX_CRASHES, OperationState, dead, failed, look_failed, unknown
 from gateway.core.reason import Failed, Reason
 
 LAGS = (2.0, 5.0)
@@ -168,7 +168,7 @@ async def test_the_next_instant_is_of_something_that_can_be_claimed(store, write
     assert await store.run(lambda tx: tx.next_operation_ms("other")) is None
 
 
-async def test_what_is_looked_for_is_leased(store, write, claim, say) -> None:
+async def test_nobody_else_takes_what_is_looked_for(store, write, claim, say) -> None:
     await write(say.incident(1), say.wish())
     (sent,) = await claim()
     asked = unknown(sent, "?", now_ms=say.now, lags_s=LAGS)
@@ -176,8 +176,25 @@ async def test_what_is_looked_for_is_leased(store, write, claim, say) -> None:
     assert await claim(now_ms=say.now + 1999) == []
     (looked,) = await claim(now_ms=say.now + 2000)
     assert (looked.state, looked.attempts) == (OperationState.UNKNOWN, 1)
-    assert await claim(now_ms=say.now + 60_000) == []
-    assert len(await claim(now_ms=say.now + 200_000)) == 1
+    assert await claim(now_ms=say.now + 600_000) == []
+    later = look_failed(looked, "no answer", now_ms=say.now, lags_s=LAGS)
+    assert await store.run(lambda tx: tx.settle(later, claimed=looked))
+    assert len(await claim(now_ms=say.now + 600_000)) == 1
+
+
+async def test_a_look_that_kills_the_process_three_times_is_poison(store, write, claim, say) -> None:
+    await write(say.incident(1), say.wish())
+    (sent,) = await claim()
+    asked = unknown(sent, "?", now_ms=say.now, lags_s=LAGS)
+    await store.run(lambda tx: tx.settle(asked, claimed=sent))
+    for crash in range(1, MAX_CRASHES + 1):
+        (looked,) = await claim(now_ms=say.now + 600_000)
+        assert looked.looking
+        assert await store.run(lambda tx: tx.recover_operations(now_ms=say.now)) == 1
+        assert not await store.run(lambda tx: tx.settle(None, claimed=looked))  # noqa: B023 - run before the next turn
+        (item,) = (await store.reader.operations()).items
+        assert (item["crashes"], item["state"]) == (crash, "dead" if crash == MAX_CRASHES else "unknown")
+    assert await claim(now_ms=say.now + 600_000) == []
 
 
 async def test_only_who_holds_an_operation_settles_it(store, write, claim, say, outbox) -> None:
