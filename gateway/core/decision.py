@@ -37,6 +37,8 @@ class Seen:
 
     ticket: Ticket
     observation: Observation
+    succeeded: bool = False
+    """Another incident came after this one with the same fingerprint: this one stays closed."""
 
 
 class Verb(StrEnum):

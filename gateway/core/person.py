@@ -93,15 +93,23 @@ def acts_in(ticket: Ticket, seen: Observation) -> tuple[Act, ...]:
 
 def decide_seen(incident: Incident | None, seen: Seen, *, now_ms: int) -> Decision:
     """What an observation of a ticket means for its incident."""
-    acts = acts_in(seen.ticket, seen.observation)
-    ignored = TABLE[incident.state if incident else None, Trigger.TICKET_CLOSED] is Move.IGNORE
-    if incident is None or not acts or (ignored and Act.MOVED not in acts):
+    acts = _acts_that_count(incident, seen)
+    if incident is None or not acts:
         return Decision(reason=Reason.UNCHANGED, incident=incident)
     making = _Answering(incident, seen, now_ms=now_ms)
     for act in acts:
         making.answer(act)
     making.keep_ticket(making.ticket)
     return making.decision(making.reason)
+
+
+def _acts_that_count(incident: Incident | None, seen: Seen) -> tuple[Act, ...]:
+    """What people did; of a closed incident's ticket only where it is, and that a person needs it open again."""
+    acts = acts_in(seen.ticket, seen.observation)
+    if incident is None or TABLE[incident.state, Trigger.TICKET_CLOSED] is not Move.IGNORE:
+        return acts
+    last = () if seen.succeeded else (Act.REOPENED,)
+    return tuple(act for act in acts if act in (Act.MOVED, *last))
 
 
 class _Answering(Making):
@@ -184,8 +192,8 @@ def _follow(making: _Answering) -> None:
 def _reopen(making: _Answering) -> None:
     making.accept_state()
     making.change(muted=making.incident.muted - {Muted.HUMAN_CLOSED, Muted.WONT_FIX})
-    if making.incident.state is State.RESOLVED:
-        making.change(state=State.OPEN, resolved_ms=None, opened_ms=making.now_ms)
+    if making.incident.state in (State.RESOLVED, State.CLOSED):
+        making.change(state=State.OPEN, resolved_ms=None, closed_ms=None, opened_ms=making.now_ms)
 
 
 def _reopen_for_person(making: _Answering) -> None:

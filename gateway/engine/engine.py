@@ -129,7 +129,7 @@ class Engine:
     # --- what services and operators call ---------------------------------------------------------
 
     async def observe(self, sink: str, seen: Sequence[tuple[Ticket, Observation]], *, since_ms: int) -> None:
-        """Take what was seen of tickets; what was asked before our own last write says nothing.
+        """Take what was seen of tickets; what was asked before or right after our own last write says nothing.
 
         Raises:
             StoreError: the disk refused; look again.

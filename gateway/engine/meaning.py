@@ -17,6 +17,8 @@ from gateway.store.api import Transaction
 
 LONGEST_CONDITION = 400
 LONGEST_SAMPLE = 2000
+READ_LAG_MS = 5_000
+"""So long after our own write a tracker may still answer what was there before."""
 POSTPONE_MS = 3_600_000
 """A deadline that the core cannot act on is looked at again after this long."""
 
@@ -211,15 +213,18 @@ def postpone(tx: Transaction, incident_id: str, *, now_ms: int) -> None:
 def look_at(
     tx: Transaction, sink: str, seen: Sequence[tuple[Ticket, Observation]], *, since_ms: int, now_ms: int
 ) -> list[Decision]:
-    """Decide what was seen of tickets; what was asked before our own last write says nothing."""
+    """Decide what was seen of tickets; what was asked before or right after our own last write says nothing."""
     decisions = []
     for asked, observation in seen:
         ticket = tx.ticket(asked.incident, sink)
         stale = ticket.ref is None or asked.ref is None or asked.ref.id != ticket.ref.id
-        if stale or ticket.written_ms >= since_ms or tx.busy(asked.incident, sink):
+        if stale or ticket.written_ms + READ_LAG_MS >= since_ms or tx.busy(asked.incident, sink):
             continue
-        told = Seen(ticket=ticket, observation=_as_ours(tx, ticket, observation))
-        decisions.append(apply(tx, tx.incident(asked.incident), told, now_ms=now_ms))
+        incident = tx.incident(asked.incident)
+        last = tx.latest(incident.fingerprint) if incident else None
+        succeeded = last is not None and last.id != asked.incident
+        told = Seen(ticket=ticket, observation=_as_ours(tx, ticket, observation), succeeded=succeeded)
+        decisions.append(apply(tx, incident, told, now_ms=now_ms))
     return decisions
 
 

@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from gateway.core.decision import Verb
 from gateway.core.ticket import Observation, Ticket, TicketRef, TicketState
+from gateway.engine.meaning import READ_LAG_MS
 from gateway.store.api import StoreError
 
 
@@ -22,7 +23,7 @@ async def _ticketed(bench, source: str, ref: str, *, written_ms: int = 0) -> Tic
     return ticket
 
 
-async def _see(bench, ticket: Ticket, *, since_ms: int = 1, **seen) -> None:
+async def _see(bench, ticket: Ticket, *, since_ms: int = READ_LAG_MS + 1, **seen) -> None:
     observation = Observation(**{"ref": ticket.ref, **seen})
     await bench.engine.observe("desk", [(ticket, observation)], since_ms=since_ms)
 
@@ -34,13 +35,13 @@ async def test_a_ticket_closed_by_a_person_mutes_its_incident(build) -> None:
         await bench.sees(source="r1", muted=["human_closed"])
 
 
-async def test_what_was_asked_before_our_own_write_says_nothing(build) -> None:
+async def test_what_was_asked_before_or_right_after_our_own_write_says_nothing(build) -> None:
     async with build() as bench:
         ticket = await _ticketed(bench, "r1", "7", written_ms=50)
-        for since_ms in (49, 50):
+        for since_ms in (49, 50, 50 + READ_LAG_MS):
             await _see(bench, ticket, since_ms=since_ms, state=TicketState.CLOSED)
         assert (await bench.incident())["muted"] == []
-        await _see(bench, ticket, since_ms=51, state=TicketState.CLOSED)
+        await _see(bench, ticket, since_ms=51 + READ_LAG_MS, state=TicketState.CLOSED)
         assert (await bench.incident())["muted"] == ["human_closed"]
 
 
@@ -88,7 +89,7 @@ async def test_an_observation_that_the_core_cannot_bear_spoils_no_other(build) -
             (good, Observation(ref=good.ref, state=TicketState.CLOSED)),
         ]
         with capture_logs() as logs:
-            await bench.engine.observe("desk", seen, since_ms=1)
+            await bench.engine.observe("desk", seen, since_ms=READ_LAG_MS + 1)
         await bench.sees(source="r2", muted=["human_closed"])
         assert [entry["event"] for entry in logs] == ["observation.skipped"]
 
@@ -110,3 +111,31 @@ async def test_an_operator_closes_an_incident_and_its_ticket_is_to_follow(build)
         assert (closed.state, bench.woken[0]) == ("closed", woken + 1)
         assert [one["rank"] for one in (await bench.reader.operations()).items] == ["close"]
         assert await bench.engine.command("nobody", Verb.CLOSE, actor="ann") is None
+
+
+async def test_a_ticket_reopened_after_its_incident_was_closed_opens_it_again(build) -> None:
+    async with build() as bench:
+        ticket = await _ticketed(bench, "r1", "7")
+        await bench.engine.command(ticket.incident, Verb.CLOSE, actor="ann")
+        await _written_as(bench, ticket, TicketState.CLOSED)
+        await _see(bench, ticket, state=TicketState.OPEN)
+        again = await bench.sees(source="r1", state="open")
+        assert again["id"] == ticket.incident
+
+
+async def test_a_reopened_ticket_leaves_the_incident_closed_that_another_came_after(build) -> None:
+    async with build() as bench:
+        ticket = await _ticketed(bench, "r1", "7")
+        await bench.engine.command(ticket.incident, Verb.CLOSE, actor="ann")
+        await _written_as(bench, ticket, TicketState.CLOSED)
+        await bench.emit("r1")
+        await _see(bench, ticket, state=TicketState.OPEN)
+        states = {item["id"]: item["state"] for item in await bench.incidents()}
+        assert states.pop(ticket.incident) == "closed"
+        assert list(states.values()) == ["open"]
+
+
+async def _written_as(bench, ticket: Ticket, state: TicketState) -> None:
+    """Our wish is fulfilled: the ticket is as it should be."""
+    await bench.store.run(lambda tx: tx._db.execute("DELETE FROM operation"))
+    await bench.store.run(lambda tx: tx.save_ticket(replace(ticket, state=state)))
