@@ -7,14 +7,16 @@ few seconds, so that a start knows how long there was no daemon.
 import asyncio
 import json
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
+from gateway.clock import STEP_MS
 from gateway.core.blind import BLIND, Said, Sight, look
 from gateway.core.event import Event
 from gateway.plugin import Clock, Overloaded, Receipt
-from gateway.store.api import Store, StoreError
+from gateway.store.api import Store, StoreError, Transaction
 
 log = structlog.get_logger()
 
@@ -65,14 +67,26 @@ class BlindWatch:
     async def load(self) -> None:
         """Find out how long there was no daemon; call before `run`.
 
+        A wall clock that was set back meanwhile moves the stored deadlines with it: else they would lie ahead.
+
         Raises:
             StoreError: the store could not be asked.
         """
+        now_ms = self._clock.now_ms()
         kept = await self._store.run(lambda tx: tx.get(_KEPT))
         if kept:
             self._sight = Sight.from_dict(json.loads(kept))
-            self._away_ms = max(0, self._clock.now_ms() - self._sight.looked_ms)
+            self._away_ms = max(0, now_ms - self._sight.looked_ms)
+        behind_ms = self._sight.looked_ms - now_ms
+        if behind_ms > STEP_MS:
+            self._sight = replace(self._sight, looked_ms=now_ms)
+            await self._store.run(lambda tx: self._set_back(tx, behind_ms))
+            log.warning("clock.stepped", by_s=-behind_ms / 1000)
         self._looked_s = self._clock.monotonic_s()
+
+    def _set_back(self, tx: Transaction, by_ms: int) -> None:
+        tx.shift_deadlines(-by_ms)
+        tx.put(_KEPT, self._kept())
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -87,8 +101,11 @@ class BlindWatch:
             StoreError: the disk refused.
         """
         if not self._untold:  # else what is stored must still say it
-            kept = json.dumps(self._sight.as_dict()).encode()
+            kept = self._kept()
             await self._store.run(lambda tx: tx.put(_KEPT, kept))
+
+    def _kept(self) -> bytes:
+        return json.dumps(self._sight.as_dict()).encode()
 
     async def _pulse(self) -> None:
         """Look at the time, and wait for nothing else: only so a look that is late proves that we stood still."""

@@ -7,6 +7,9 @@ import asyncio
 import time
 from typing import Protocol, runtime_checkable
 
+STEP_MS = 60_000
+"""A step of the wall clock greater than this moves the stored deadlines with it."""
+
 
 @runtime_checkable
 class Steps(Protocol):

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from gateway.clock import STEP_MS
 from gateway.core.decision import Decision
 from gateway.engine.meaning import act_on_deadline, postpone
 from gateway.plugin import Clock
@@ -14,8 +15,6 @@ log = structlog.get_logger()
 
 RETRY_S = 1.0
 LONGEST_SLEEP_S = 30.0
-JUMP_MS = 60_000
-"""A step of the wall clock greater than this moves the stored deadlines with it."""
 DUE_BATCH = 500
 
 Work = Callable[[Transaction, int], list[Decision]]
@@ -64,7 +63,7 @@ class Timers:
 
     async def _act(self) -> int | None:
         """Act on every deadline that has come; the next one's instant."""
-        if abs(self._clock_jump()) > JUMP_MS:
+        if abs(self._clock_jump()) > STEP_MS:
             await self._follow_jump()
         try:
             while len(await self._decide(_all_due)) == DUE_BATCH:

@@ -120,3 +120,23 @@ async def test_a_daemon_that_did_not_run_says_so_when_it_does_again(build, tmp_p
             assert seen["summary"].startswith("we have been blind since 2026-11-22 00:01:0")
             assert "the daemon did not run, mqtt could not hear" in seen["summary"]  # this house's broker is gone, too
             assert len(await house.incidents()) == 1
+
+
+async def test_a_clock_set_back_while_the_daemon_was_down_delays_no_deadline(build, tmp_path) -> None:
+    async with build(more=HELD) as house:
+        await house.link("down")
+        seen = await house.sees(condition="link_down", state="pending")
+        await house.passes(minutes=1)
+        config, clock = house.app.config, house.clock
+    clock.follow(-DAY_MS)
+    with capture_logs() as logs:
+        async with running(config, state_dir=tmp_path / "state", clock=clock) as app:
+            house.app = app
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{house.ports['http']}", trust_env=False
+            ) as house.http:
+                await house.passes(minutes=8)
+                await house.sees(id=seen["id"], state="pending")
+                await house.passes(minutes=2)
+                await house.sees(id=seen["id"], state="open", ticket_state="open")
+    assert [round(line["by_s"]) for line in logs if line["event"] == "clock.stepped"] == [-86_400]
