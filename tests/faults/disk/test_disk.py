@@ -4,10 +4,14 @@ import resource
 import signal
 import socket
 import sqlite3
+import subprocess
 import time
 
 import httpx
 import pytest
+
+from tests.faults.campaign.daemon import mosquitto, tool
+from tests.faults.disk.conftest import FAST
 
 PAGE = 4096
 
@@ -53,6 +57,32 @@ def test_a_full_disk_stops_acknowledgements_and_room_resumes_them(house, disk) -
     assert ballast.exists()
     assert len(house.said("store.recovered")) == len(house.said("store.ballast_restored")) == 1
     assert_nothing_is_lost_even_by_a_kill(house)
+
+
+@pytest.mark.tools
+def test_what_the_broker_delivers_to_a_full_disk_is_not_acknowledged_and_comes_again(house, disk, tmp_path) -> None:
+    if missing := [name for name in ("mosquitto", "mosquitto_pub") if tool(name) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    with mosquitto(tmp_path) as broker:
+        house.configure(FAST + f'[collectors.mqtt]\nbroker = "mqtt://127.0.0.1:{broker}"\n[sinks.local]\n')
+        house.start()
+        beat(broker, "s1", "fault")
+        house.eventually(lambda: house.incidents(source="s1"), what="the fault")
+        disk.fill()
+        house.inform_until_refused(1)
+        wait_until_refused(house)
+        beat(broker, "s2", "fault")
+        time.sleep(0.5)  # enough for a wrong PUBACK to reach the broker
+        house.ends(signal.SIGKILL)
+        disk.empty()
+        house.start()  # this process was told of s2 by nobody but the broker
+        house.eventually(lambda: house.incidents(source="s2"), what="the fault that was not acknowledged")
+        assert house.lost() == set()
+
+
+def beat(broker: int, station: str, status: str) -> None:
+    words = ["-p", str(broker), "-q", "1", "-t", f"fleet/lyon/{station}/heartbeat", "-m", f'{{"status": "{status}"}}']
+    subprocess.run([tool("mosquitto_pub") or "", *words], check=True)
 
 
 def test_a_limit_of_file_size_stops_acknowledgements_until_it_is_lifted(house) -> None:
