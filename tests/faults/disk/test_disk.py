@@ -72,7 +72,7 @@ def test_what_the_broker_delivers_to_a_full_disk_is_not_acknowledged_and_comes_a
         house.inform_until_refused(1)
         wait_until_refused(house)
         beat(broker, "s2", "fault")
-        time.sleep(0.5)  # enough for a wrong PUBACK to reach the broker
+        house.eventually(lambda: house.said("broker.lost"), what="that what it sends cannot be kept")
         house.ends(signal.SIGKILL)
         disk.empty()
         house.start()  # this process was told of s2 by nobody but the broker
