@@ -36,6 +36,7 @@ from gateway.plugin import Clock, Collector, Host, SinkError
 from gateway.sinkhost import SinkHost, SinkTrouble
 from gateway.store.api import Store, StoreError, StoreUnusable
 from gateway.store.sqlite import open_sqlite
+from gateway.systemd import PassedSockets
 from gateway.upkeep import Upkeep
 from gateway.watch import Watch
 from gateway.webhooks import SinkWebhooks
@@ -101,7 +102,7 @@ class App:
         self.damage = ""
         """What is wrong with the store's file; empty if nothing is known to be."""
         self._transports = transports
-        self._sockets = sockets
+        self.sockets = PassedSockets(sockets)
         self._all_hear = asyncio.Event()
         self._refused: frozenset[str] = frozenset()
         """Sinks whose trackers refuse our credentials, as an open incident tells."""
@@ -188,7 +189,7 @@ class App:
             keep=StoreKeep(self.store, name),
             state_dir=self.state_dir,
             public_url=public_url_of(self.config),
-            sockets=self._sockets,
+            sockets=self.sockets,
             transport=self._transports.get(name),
         )
 
@@ -349,6 +350,10 @@ async def running(
         await stack.enter_async_context(background(app.watch.run(), app.blind.run()))
         collectors = [await _open_collector(stack, app, instance) for instance in config.collectors.values()]
         await stack.enter_async_context(background(*(app.run_collector(name, one) for name, one in collectors)))
+        if app.sockets.idle:
+            log.warning(
+                "socket.unused", sockets=app.sockets.idle, cure="add its collector, or disable the socket's unit"
+            )
         app.ready = True
         stack.callback(_unready, app)
         yield app

@@ -5,7 +5,7 @@ Everything is silent where systemd is not the parent. See sd_notify(3), sd_watch
 
 import os
 import socket
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 
 FIRST_FD = 3
 """``SD_LISTEN_FDS_START``."""
@@ -40,6 +40,29 @@ def watchdog_interval_s(environ: Mapping[str, str] = os.environ) -> float | None
     ):
         return None
     return int(allowed_us) / 2_000_000
+
+
+class PassedSockets(Mapping[str, Sequence[int]]):
+    """Descriptors by name, which knows those that nobody has asked for."""
+
+    def __init__(self, passed: Mapping[str, Sequence[int]]) -> None:
+        self._passed = passed
+        self._asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> Sequence[int]:
+        self._asked.add(name)
+        return self._passed[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._passed)
+
+    def __len__(self) -> int:
+        return len(self._passed)
+
+    @property
+    def idle(self) -> list[str]:
+        """Names that nobody has asked for: what is sent there waits for ever."""
+        return sorted(self._passed.keys() - self._asked)
 
 
 def listen_fds(environ: MutableMapping[str, str] = os.environ) -> dict[str, list[int]]:

@@ -116,3 +116,19 @@ def test_sockets_of_systemd_lose_no_datagram_and_no_mail_across_a_restart(daemon
 
     daemon.eventually(all_there, what="everything that came while nobody was there")
     assert daemon.ends(signal.SIGINT) == 0
+
+
+def test_a_socket_of_systemd_that_no_collector_takes_is_told(daemon, passed) -> None:
+    daemon.configure(base=NO_TRAPS)
+    daemon.start(passed=passed)
+    (told,) = daemon.said("socket.unused")
+    assert told["sockets"] == ["snmp"]
+    assert daemon.stop() == 0
+
+
+NO_TRAPS = """
+[http]
+listen = "127.0.0.1:{http}"
+[collectors.smtp]
+recipients = ["support@example.com"]
+"""
