@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?= tests
 JOBS ?= 2
 
-.PHONY: help run demo test faults tools lint types layers docs pages wheel lock clean
+.PHONY: help run demo test faults bench tools lint types layers docs pages wheel lock clean
 
 help:  ## say what each word does
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -21,6 +21,12 @@ test: .venv/dev tools lint types layers pages  ## everything that must hold: too
 
 faults: .venv/dev tools  ## simulated crashes, real kills and power cuts; ends with one line of JSON
 	@$(BIN)/python -m tests.faults
+
+bench: .venv/dev tools  ## how fast it is, beside its peers; `make bench-traps` and the like for a part, BENCH="--repeats 3" for less
+	@$(BIN)/python -m tests.bench $(BENCH)
+
+bench-%: .venv/dev tools
+	@$(BIN)/python -m tests.bench $(BENCH) $*
 
 tools:  ## Debian's tools that some tests run
 	@.ci/tools

@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.daemon import Books, tool
 from tests.faults.abuse import attacks
-from tests.faults.abuse.house import TOOLS, Books, House, tool
+from tests.faults.abuse.house import TOOLS, House
 from tests.faults.abuse.probes import Probes
+from tests.sender import Sender
 
 MOST_RSS_MIB = 256.0
 MOST_FILES = 2_500
@@ -65,7 +67,7 @@ class Trial:
 def abuse(folder: Path, *, minutes: float) -> dict:
     """All of it; the report."""
     small = minutes <= 0
-    program = attacks.build_flood(folder)
+    sender = Sender(folder)
     attacks.raise_file_limit(20_000)
     with House(folder) as house:
         trial = Trial(house)
@@ -75,7 +77,7 @@ def abuse(folder: Path, *, minutes: float) -> dict:
         trial.check("hard_cases", not cases["wrong"], f"other verdicts than expected: {cases['wrong']}")
 
         def flood(**how) -> Callable[[], dict]:
-            return lambda: attacks.flood(program, house.ports["trap"], **how)
+            return lambda: attacks.flood(sender, house.ports["trap"], **how)
 
         seconds = 3.0 if small else 60.0 * minutes
         for name, how, to in (

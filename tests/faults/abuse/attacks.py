@@ -8,32 +8,29 @@ import random
 import resource
 import smtplib
 import socket
-import subprocess
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-from tests.faults.abuse.house import House, tool
+from tests.faults.abuse.house import House
+from tests.sender import Sender, write_datagrams
+from tests.traps import unknown
 
 SHARED = Path(os.environ.get("TOCSIN_SHARED", Path(__file__).parents[4] / "shared"))
 PEERS = [f"127.0.1.{number}" for number in range(1, 21)]
 """Attackers' addresses: twenty of them may hold 400 of the 500 seats."""
 RECIPIENT = "support@example.com"
+SAME = 65_536
+"""Traps that say the same under other request ids and times, before they come again."""
 
 
-def build_flood(folder: Path) -> Path:
-    """Compile the sender."""
-    program = folder / "flood"
-    source = Path(__file__).with_name("flood.c")
-    subprocess.run([tool("gcc") or "gcc", "-O2", "-o", str(program), str(source)], check=True)
-    return program
-
-
-def flood(program: Path, port: int, *, seconds: float, rate: int = 0, unique: bool = False, count: int = 0) -> dict:
-    """Traps as fast as they go: how many the kernel took."""
-    words = [str(program), str(port), str(seconds), str(rate), str(int(unique)), *([str(count)] if count else [])]
-    sent, took_s = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
-    return {"sent": int(sent), "seconds": float(took_s), "per_s": round(int(sent) / float(took_s))}
+def flood(sender: Sender, port: int, *, seconds: float, rate: int = 0, unique: bool = False, count: int = 0) -> dict:
+    """Traps of one device as fast as they go, each of a kind of its own if they are to be unique; how many the kernel took."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-flood-") as folder:
+        traps = unknown(count, conditions=count) if unique else unknown(SAME)
+        sent = sender.send(port, write_datagrams(Path(folder, "traps"), traps), seconds=seconds, rate=rate, count=count)
+    return {"sent": sent.count, "seconds": sent.seconds, "per_s": sent.per_s}
 
 
 # --- clients that only sit there ------------------------------------------------------------------

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.daemon import Books, tool
 from tests.faults.abuse import attacks
-from tests.faults.abuse.house import TOOLS, Books, tool
+from tests.faults.abuse.house import TOOLS
 
 pytestmark = pytest.mark.tools
 LONGEST_S = 240
