@@ -135,7 +135,7 @@ class WhateverHappens(RuleBasedStateMachine):
         self.rise()
         self.lasts(0.1)
 
-    @precondition(lambda self: not self.refusing)
+    @precondition(lambda self: not self.refusing and self.world.life.started)
     @rule(then=TENTHS)
     def disk_refuses(self, then) -> None:
         self.refusing = True

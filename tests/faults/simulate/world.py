@@ -67,6 +67,7 @@ class Snapshot:
     acted: int
     act_due_s: float
     acked: tuple[tuple[str, int], ...]
+    requeued: frozenset[int]
 
     def same_as(self) -> tuple[Any, ...]:
         """Equal for snapshots from which the future is the same."""
@@ -75,7 +76,7 @@ class Snapshot:
         )
         return (
             *(self.now_s, self.lives, self.jumped_ms, self.image, self.synced, trackers, self.senders),
-            *(self.acted, self.act_due_s, self.acked),
+            *(self.acted, self.act_due_s, self.acked, self.requeued),
         )
 
 
@@ -102,6 +103,8 @@ class World:
         self.commits = 0
         self.most_pending = 0
         self.repeated = False
+        self.requeued: frozenset[int] = frozenset()
+        """Operations that a person repeated: they stand behind what came since."""
         self.unnoticed_ms = 0
         """By how much the wall clock was set while nobody was there to notice: deadlines are off by so much."""
         self.dead = False
@@ -190,6 +193,7 @@ class World:
             acted=self.acted,
             act_due_s=self.act_due_s,
             acked=tuple(self.acked),
+            requeued=self.requeued,
         )
 
     def resume(self, snapshot: Snapshot, *, power_cut: bool = False) -> None:
@@ -205,6 +209,7 @@ class World:
         self.senders = list(snapshot.senders)
         self.acted, self.act_due_s = snapshot.acted, snapshot.act_due_s
         self.acked = list(snapshot.acked)
+        self.requeued = snapshot.requeued
         self.violations = []
         self.repeated = False
 
@@ -332,6 +337,7 @@ class World:
         life, self.repeated, self._quiet_since_s = self.life, True, None
         for tracker in self.trackers:
             tracker.faults = ()
+        self.requeued |= frozenset(dead)
         for number in dead:
             life.store.submit(lambda tx, number=number: tx.requeue(number, now_ms=life.clock.now_ms()))  # type: ignore[misc]
         life.loop.call_later(0.1, life.wake_delivery)
