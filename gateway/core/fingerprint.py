@@ -4,18 +4,23 @@ Made of condition, source, object and the rule's extra labels; never of severity
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 VERSION = "1"
 LONGEST = 400
 """Characters; a longer identity keeps its head readable and ends in a hash of the whole."""
+_SEPARATORS = 2
+"""In an identity of three parts, none of which has one inside."""
 
 
-def fingerprint(condition: str, source: str, object_: str = "", extra: Iterable[tuple[str, str]] = ()) -> str:
+def fingerprint(condition: str, source: str, object_: str = "", extra: Sequence[tuple[str, str]] = ()) -> str:
     """``1:link_down|r1|ge-0/0/1`` and, with extra labels, ``|vlan=12`` for each.
 
     Equal arguments give equal fingerprints, and different arguments different ones: separators inside are escaped.
     """
+    plain = f"{VERSION}:{condition}|{source}|{object_}"
+    if not extra and len(plain) <= LONGEST and plain.count("|") == _SEPARATORS and "\\" not in plain:
+        return plain  # nothing to escape: nearly always
     parts = [condition, source, object_, *(f"{_escaped(name, '=')}={value}" for name, value in extra)]
     text = f"{VERSION}:" + "|".join(_escaped(part, "|") for part in parts)
     if len(text) <= LONGEST:

@@ -7,8 +7,9 @@ Regular expressions are RE2: linear in the length of hostile text, and without l
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +18,7 @@ import re2
 from gateway.core.event import Event
 
 EVENT_FIELDS = ("collector", "condition", "source", "object", "severity", "summary", "description", "kind", "requester")
+_OF_EVENT: Mapping[str, Callable[[Event], Any]] = {name: attrgetter(name) for name in EVENT_FIELDS}
 LONGEST_SUBJECT = 8192
 """Characters of a field's value that a matcher looks at."""
 
@@ -58,9 +60,8 @@ def fields_of(event: Event, captures: Mapping[str, str] | None = None) -> Fields
     def look_up(name: str) -> str:
         if captures and name in captures:
             return captures[name]
-        if name in EVENT_FIELDS:
-            return str(getattr(event, name))
-        return labels.get(name, "")
+        own = _OF_EVENT.get(name)
+        return labels.get(name, "") if own is None else str(own(event))
 
     return look_up
 
@@ -149,9 +150,26 @@ class Template:
     """Text with ``{field}`` in it; substitution only, no logic."""
 
     text: str
+    _parts: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Text and names of fields by turns, text first."""
+    _constant: str | None = field(init=False, repr=False, compare=False)
+    """The one line that it always says, if it names no field."""
+
+    def __post_init__(self) -> None:
+        parts = tuple(_TEMPLATE.split(self.text))
+        object.__setattr__(self, "_parts", parts)
+        object.__setattr__(self, "_constant", _one_line(self.text) if len(parts) == 1 else None)
 
     def render(self, fields: Fields) -> str:
         """The text with each field's value put in; what is not a field name stays as it is."""
-        if "{" not in self.text:
-            return self.text
-        return _TEMPLATE.sub(lambda found: fields(found[1]), self.text)
+        said = list(self._parts)
+        said[1::2] = map(fields, said[1::2])
+        return "".join(said)
+
+    def line(self, fields: Fields) -> str:
+        """`render`, with every run of blanks made one."""
+        return _one_line(self.render(fields)) if self._constant is None else self._constant
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -2,17 +2,19 @@
 
 Rules are tried in order; the first that matches wins. One that says ``continue`` adds what it sets and lets the search
 go on: what was set first stays. Nothing is dropped because it is unknown: what no rule matches gets the verdict of the
-default rule. Rules are indexed by condition, so that ten thousand of them cost about what ten do.
+default rule. Rules are indexed by condition and collector, and by what their matchers demand (`gateway.core.ruleindex`),
+so that ten thousand of them cost about what ten do.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
+from functools import partial
 
 from gateway.core.event import Event, EventKind
 from gateway.core.fingerprint import fingerprint
 from gateway.core.impact import Impact
 from gateway.core.match import NO_CAPTURES, Fields, Matcher, Template, fields_of
+from gateway.core.ruleindex import RuleIndex
 
 DEFAULT_RULE = "default"
 HOUR_MS = 3_600_000
@@ -72,9 +74,12 @@ class Rule:
     setting: Setting = field(default_factory=Setting)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Verdict:
-    """What the rules decided of one event."""
+    """What the rules decided of one event. A value: change nothing in it, `replace` it.
+
+    It isn't ``frozen`` because a frozen one of so many fields takes three times as long to build, for every event.
+    """
 
     rule: str
     """The rule that won; ``default`` if none matched."""
@@ -112,6 +117,22 @@ class _Compiled:
 
     rule: Rule
     whole: Setting
+    terms: "_Terms"
+
+
+_Terms = partial[Verdict]
+_Place = tuple[str | None, str]
+"""Where rules stand in the index: by their condition (None: any) and collector (empty: any)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Contest:
+    """The rules that look at one condition: those that every event must try, and what finds the others."""
+
+    tried: tuple[_Compiled, ...]
+    orders: tuple[int, ...]
+    """Of ``tried``."""
+    indexes: tuple[RuleIndex, ...]
 
 
 class Rulebook:
@@ -126,42 +147,51 @@ class Rulebook:
             types: collector instance name to plugin type, so that a rule may name either.
         """
         self.rules = tuple(rules)
-        self._compiled = tuple(_Compiled(rule, rule.setting.filled_from(defaults)) for rule in self.rules)
+        self._compiled = tuple(_compiled(rule, defaults) for rule in self.rules)
         self._defaults = defaults
+        self._default_terms = _terms(DEFAULT_RULE, defaults)
         self._types = dict(types or {})
-        indexed: dict[str, list[int]] = {}
-        anywhere: list[int] = []
+        groups: dict[_Place, list[int]] = {}
         for order, rule in enumerate(self.rules):
-            for condition in rule.conditions:
-                indexed.setdefault(condition, []).append(order)
-            if not rule.conditions:
-                anywhere.append(order)
-        self._indexed = MappingProxyType({condition: tuple(orders) for condition, orders in indexed.items()})
-        self._anywhere = tuple(anywhere)
-        self._candidates: dict[tuple[str, str], tuple[_Compiled, ...]] = {}
+            for condition in dict.fromkeys(rule.conditions) or (None,):
+                groups.setdefault((condition, rule.collector), []).append(order)
+        self._indexes = {
+            place: RuleIndex([(order, self.rules[order].matchers) for order in orders])
+            for place, orders in groups.items()
+        }
+        self._contests: dict[tuple[str, str, str], _Contest] = {}
+        self._shared: dict[tuple[_Place, ...], _Contest] = {}
 
     def judge(self, event: Event) -> Verdict:
         """The verdict on ``event``; total: every event gets one."""
         added: Setting | None = None
         captured: Mapping[str, str] = NO_CAPTURES
-        for compiled in self._candidates_for(event):
-            captures = self._match(compiled.rule, event)
+        look_up = fields_of(event)
+        for compiled in self._candidates_for(event, look_up):
+            rule = compiled.rule
+            captures = _match(rule.matchers, look_up) if rule.matchers else NO_CAPTURES
             if captures is None:
                 continue
             if captures:
                 captured = {**captures, **captured}
-            rule = compiled.rule
             if not rule.proceed:
-                setting = compiled.whole if added is None else added.filled_from(compiled.whole)
-                return _verdict(event, rule.name, setting, captured, drop=rule.drop)
+                if added is None:
+                    return _verdict(event, compiled.whole, compiled.terms, captured)
+                setting = added.filled_from(compiled.whole)
+                return _verdict(event, setting, _terms(rule.name, setting, drop=rule.drop), captured)
             added = rule.setting if added is None else added.filled_from(rule.setting)
-        setting = self._defaults if added is None else added.filled_from(self._defaults)
-        return _verdict(event, DEFAULT_RULE, setting, captured, drop=False)
+        if added is None:
+            return _verdict(event, self._defaults, self._default_terms, captured)
+        setting = added.filled_from(self._defaults)
+        return _verdict(event, setting, _terms(DEFAULT_RULE, setting), captured)
 
     def explain(self, event: Event) -> list[Explanation]:
         """What became of every rule that looks at this condition, in the order in which they were tried."""
         said, winner = [], ""
-        for rule in (compiled.rule for compiled in self._candidates_for(event)):
+        names = {event.condition, event.labels.get("trap_oid", "")}
+        for rule in self.rules:  # each by itself: no index, so that the two check each other
+            if rule.conditions and names.isdisjoint(rule.conditions):
+                continue
             if winner:
                 said.append(Explanation(rule=rule.name, won=False, why=f"comes after {winner}, which had already won"))
                 continue
@@ -177,30 +207,42 @@ class Rulebook:
             said.append(Explanation(rule=DEFAULT_RULE, won=True, why="no rule matched"))
         return said
 
-    def _candidates_for(self, event: Event) -> tuple[_Compiled, ...]:
-        """The rules that look at the event's condition or trap OID, in order."""
-        key = (event.condition, event.labels.get("trap_oid", ""))
-        found = self._candidates.get(key)
-        if found is None:
-            if len(self._candidates) >= MOST_REMEMBERED:
-                self._candidates.clear()
-            orders = {order for name in key for order in self._indexed.get(name, ())} | set(self._anywhere)
-            found = self._candidates[key] = tuple(self._compiled[order] for order in sorted(orders))
-        return found
+    def _candidates_for(self, event: Event, look_up: Fields) -> Sequence[_Compiled]:
+        """The rules that may match, in order: of those that look at its condition or trap OID, and its collector."""
+        contest = self._contest(event)
+        if not contest.indexes:
+            return contest.tried
+        orders = {order for index in contest.indexes for order in index.find(look_up)}
+        if not orders:
+            return contest.tried
+        return [self._compiled[order] for order in sorted(orders.union(contest.orders))]
 
-    def _match(self, rule: Rule, event: Event) -> Mapping[str, str] | None:
-        if rule.collector and rule.collector not in (event.collector, self._types.get(event.collector)):
-            return None
-        if not rule.matchers:
-            return NO_CAPTURES
-        captures: dict[str, str] = {}
-        look_up = fields_of(event)
-        for matcher in rule.matchers:
-            found = matcher.match(look_up)
-            if found is None:
-                return None
-            captures.update(found)
-        return captures
+    def _contest(self, event: Event) -> _Contest:
+        key = (event.collector, event.condition, event.labels.get("trap_oid", ""))
+        contest = self._contests.get(key)
+        if contest is None:
+            if len(self._contests) >= MOST_REMEMBERED:
+                self._contests.clear()
+                self._shared.clear()
+            places = self._places(*key)
+            contest = self._shared.get(places) or self._contest_at(places)
+            self._contests[key] = self._shared[places] = contest
+        return contest
+
+    def _places(self, collector: str, condition: str, trap_oid: str) -> tuple[_Place, ...]:
+        collectors = dict.fromkeys(("", collector, self._types.get(collector, "")))
+        return tuple(
+            (name, one)
+            for name in dict.fromkeys((None, condition, trap_oid))
+            for one in collectors
+            if (name, one) in self._indexes
+        )
+
+    def _contest_at(self, places: Sequence[_Place]) -> _Contest:
+        indexes = [self._indexes[place] for place in places]
+        orders = tuple(sorted({order for index in indexes for order in index.always}))
+        selective = tuple(index for index in indexes if index.selects)
+        return _Contest(tuple(self._compiled[order] for order in orders), orders, selective)
 
     def _why_not(self, rule: Rule, event: Event) -> str:
         if rule.collector and rule.collector not in (event.collector, self._types.get(event.collector)):
@@ -212,30 +254,28 @@ class Rulebook:
         return ""
 
 
-def _verdict(event: Event, rule: str, setting: Setting, captured: Mapping[str, str], *, drop: bool) -> Verdict:
-    """The verdict that ``setting``, which leaves nothing open, gives."""
-    look_up = fields_of(event, captured)
+def _match(matchers: Sequence[Matcher], look_up: Fields) -> Mapping[str, str] | None:
+    """What the matchers captured if all of them hold, else None."""
+    captures: Mapping[str, str] = NO_CAPTURES
+    for matcher in matchers:
+        found = matcher.match(look_up)
+        if found is None:
+            return None
+        if found:
+            captures = {**captures, **found}
+    return captures
 
-    def text(template: Template | None, otherwise: str) -> str:
-        return otherwise if template is None else " ".join(template.render(look_up).split())
 
-    condition = text(setting.condition, event.condition)
-    source = text(setting.source, event.source) or event.source
-    object_ = text(setting.object, event.object)
-    severity = text(setting.severity, captured.get("severity") or event.severity)
-    extra = ((name, look_up(name)) for name in setting.identity or ())
-    impact = _impact_by(setting, lambda name: severity if name == "severity" else look_up(name))
-    return Verdict(
+def _compiled(rule: Rule, defaults: Setting) -> _Compiled:
+    whole = rule.setting.filled_from(defaults)
+    return _Compiled(rule, whole, _terms(rule.name, whole, drop=rule.drop))
+
+
+def _terms(rule: str, setting: Setting, *, drop: bool = False) -> "_Terms":
+    """What a verdict of ``setting``, which leaves nothing open, says of every event."""
+    return partial(
+        Verdict,
         rule=rule,
-        fingerprint=fingerprint(condition, source, object_, extra),
-        condition=condition,
-        kind=setting.kind or event.kind,
-        source=source,
-        object=object_,
-        severity=severity,
-        impact=impact or setting.impact or Impact.MEDIUM,
-        summary=text(setting.summary, event.summary),
-        runbook=text(setting.runbook, ""),
         team=setting.team or "",
         sinks=setting.sinks or (),
         hold_ms=setting.hold_ms or 0,
@@ -247,9 +287,30 @@ def _verdict(event: Event, rule: str, setting: Setting, captured: Mapping[str, s
     )
 
 
-def _impact_by(setting: Setting, look_up: Fields) -> Impact | None:
+def _verdict(event: Event, setting: Setting, terms: "_Terms", captured: Mapping[str, str]) -> Verdict:
+    """The verdict of ``setting`` on one event, by its ``terms``."""
+    look_up = fields_of(event, captured)
+    condition = setting.condition.line(look_up) if setting.condition else event.condition
+    source = (setting.source.line(look_up) if setting.source else "") or event.source
+    object_ = setting.object.line(look_up) if setting.object else event.object
+    severity = setting.severity.line(look_up) if setting.severity else captured.get("severity") or event.severity
+    extra = [(name, look_up(name)) for name in setting.identity or ()]
+    return terms(
+        fingerprint=fingerprint(condition, source, object_, extra),
+        condition=condition,
+        kind=setting.kind or event.kind,
+        source=source,
+        object=object_,
+        severity=severity,
+        impact=_impact(setting, severity, look_up),
+        summary=setting.summary.line(look_up) if setting.summary else event.summary,
+        runbook=setting.runbook.line(look_up) if setting.runbook else "",
+    )
+
+
+def _impact(setting: Setting, severity: str, look_up: Fields) -> Impact:
     for name, by_value in (setting.impact_by or {}).items():
-        impact = by_value.get(look_up(name))
+        impact = by_value.get(severity if name == "severity" else look_up(name))
         if impact is not None:
             return impact
-    return None
+    return setting.impact or Impact.MEDIUM

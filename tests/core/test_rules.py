@@ -101,6 +101,8 @@ def test_continue_adds_and_what_was_set_first_stays(say) -> None:
     )
     verdict = rules.judge(say.event())
     assert (verdict.rule, verdict.team, verdict.impact) == ("link", "noc", Impact.LOW)
+    verdict = rules.judge(say.event(condition="else"))
+    assert (verdict.rule, verdict.team, verdict.impact, verdict.sinks) == ("default", "noc", Impact.LOW, ("desk",))
 
 
 def test_order_holds_between_rules_with_and_without_condition(say) -> None:
