@@ -197,4 +197,4 @@ def test_each_page_of_a_decision_has_its_four_parts(pages):
     wrong = [page for page, text in decisions.items() if re.findall(r"^## (.*)$", text, re.MULTILINE) != parts]
     assert wrong == []
     numbers = [int(page.rpartition("/")[2][:4]) for page in decisions]
-    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(set(numbers)) == len(numbers)
