@@ -14,7 +14,7 @@ Labels of the event, for rules to match:
 ``instance``       the index that all its known columns share (``7`` of ``ifIndex.7`` and ``ifDescr.7``), if they do
 (an object)        each varbind under its object's name without the index (``ifDescr``); when one object comes twice,
                    further ones with it (``ifDescr.8``); an unknown one under the name that the notification's
-                   definition has at its place, else under its dotted OID
+                   definition has at its place (if all of its objects are there), else under its dotted OID
 ``varbind.1``      the first varbind after sysUpTime and snmpTrapOID, and so on, where the notification's definition is
                    unknown or, of a vendor's, names another object at its place
 =================  ================================================================================================
@@ -32,7 +32,7 @@ from collectors.snmp.names import Names, Notification, ObjectName
 from collectors.snmp.render import cut, value_text
 from gateway.core.event import Event, EventKind
 
-__all__ = ["UNIDENTIFIED", "event_source", "to_event", "trap_oid", "v1_as_v2"]
+__all__ = ["UNIDENTIFIED", "event_source", "is_secret", "to_event", "trap_oid", "v1_as_v2"]
 
 UNIDENTIFIED: Final = "unidentified_trap"
 """Condition of a notification without snmpTrapOID."""
@@ -175,8 +175,13 @@ def to_event(
     known = names.notification(oid) if oid else None
     varbinds = v1_as_v2(pdu) if pdu.type is PduType.TRAP_V1 else pdu.varbinds
     body = [varbind for varbind in varbinds if varbind.oid not in _HEADS]
+    own = [varbind for varbind in body if varbind.oid.removesuffix(".0") not in _APPENDED]
+    # Who sends fewer objects than defined left some out, so that places tell nothing.
+    places = known if known is not None and len(own) >= len(known.objects) else None
     told = [
-        _tell(place, varbind, names, known) for place, varbind in enumerate(body, start=1) if not _secret(varbind.oid)
+        _tell(place, varbind, names, places)
+        for place, varbind in enumerate(body, start=1)
+        if not is_secret(varbind.oid)
     ]
     condition = known.name if known is not None else oid or UNIDENTIFIED
     head = {"trap_oid": oid, "sender": address}
@@ -211,7 +216,8 @@ def _tell(place: int, varbind: VarBind, names: Names, defined: Notification | No
     return _Told(place, varbind.oid, name, known, value_text(varbind, known))
 
 
-def _secret(oid: str) -> bool:
+def is_secret(oid: str) -> bool:
+    """Whether a varbind of this OID holds a community."""
     return oid.startswith(_COMMUNITIES) and f"{oid}.".startswith(tuple(f"{name}." for name in _COMMUNITIES))
 
 

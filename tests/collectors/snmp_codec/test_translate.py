@@ -91,9 +91,15 @@ def test_a_vendors_objects_are_named_by_their_place() -> None:
     assert "varbind.1" not in made.labels
 
 
+def test_who_left_an_object_out_gets_no_names_by_place() -> None:
+    only = VarBind("1.3.6.1.4.1.2011.99.1.7", ber.INTEGER, 5)
+    made = event(v2(UPTIME, VarBind("1.3.6.1.6.3.1.1.4.1.0", ber.OBJECT_IDENTIFIER, BGP4_HUAWEI), only))
+    assert made.labels["1.3.6.1.4.1.2011.99.1.7"] == made.labels["varbind.1"] == "5"
+
+
 def test_a_varbind_of_another_enterprise_is_not_named_by_its_place() -> None:
     other = VarBind("1.3.6.1.4.1.9.1.7", ber.INTEGER, 5)
-    made = event(v2(UPTIME, VarBind("1.3.6.1.6.3.1.1.4.1.0", ber.OBJECT_IDENTIFIER, BGP4_HUAWEI), other))
+    made = event(v2(UPTIME, VarBind("1.3.6.1.6.3.1.1.4.1.0", ber.OBJECT_IDENTIFIER, BGP4_HUAWEI), other, other))
     assert standard().notification(BGP4_HUAWEI).objects[0] not in made.labels
     assert made.labels["1.3.6.1.4.1.9.1.7"] == made.labels["varbind.1"] == "5"
 
