@@ -2,7 +2,8 @@
 
 What belongs here: everything that speaks SNMP. `ber`, `pdu`, `codec`, `names`, `render` and `translate` read notifications,
 `again` knows those that only repeat; `v3`, `keys`, `privacy`, `timeliness` and `usm` judge SNMPv3; `informs` and `peers`
-remember; all of these are pure. `sockets`, `start` and `collector` do the I/O; `send` and `command` send.
+remember; all of these are pure. `sockets`, `start` and `collector` do the I/O; `send` and `command` send;
+`mib_scan`, `mib_resolve`, `mib_files` and `catalogue` make names of MIB files; `reading` says what one datagram means.
 
 On failure: a datagram that is not kept is counted by reason and never stops the others. A trap cannot be acknowledged:
 if the intake is full it is counted as dropped. An inform is answered after its commit; if the store cannot take it there
@@ -25,7 +26,8 @@ and with a user ``ops``, ``auth = "sha256"``, ``priv = "aes128"``::
 """
 
 from collectors.snmp.config import SnmpConfig
+from collectors.snmp.reading import reader
 from collectors.snmp.start import build
 from gateway.plugin import CollectorPlugin
 
-plugin = CollectorPlugin(name="snmp", config=SnmpConfig, build=build)
+plugin = CollectorPlugin(name="snmp", config=SnmpConfig, build=build, reader=reader)

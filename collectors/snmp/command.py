@@ -51,7 +51,7 @@ def command(
     *,
     inform: bool,
 ) -> None:
-    """Send TRAP, a standard notification (linkDown, linkUp, coldStart) or an OID."""
+    """Send TRAP, a known notification (linkDown, coldStart, upsOnBattery) or an OID."""
     host, _, port = target.rpartition(":")
     if not host or not port.isdecimal():
         raise click.BadParameter("write HOST:PORT, such as 127.0.0.1:1162", param_hint="--to")

@@ -115,6 +115,11 @@ class User:
     engine_id: bytes = b""
     """The only engine that this user may speak for; empty for any."""
 
+    @property
+    def most(self) -> int:
+        """Highest security level that the protocols allow, counted as `least` is."""
+        return (self.auth is not Auth.NONE) + 2 * (self.priv is not Priv.NONE)
+
     def __repr__(self) -> str:
         """Say who, never the keys."""
         return f"User({self.name!r}, {self.auth}, {self.priv})"

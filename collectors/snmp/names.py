@@ -1,24 +1,43 @@
 """Names of notifications and objects, by OID.
 
-`standard` has the notifications of IETF and IEEE modules and the objects they carry. The facts are in ``ietf.json``
-(OIDs, names, enumerations): taken from two independent collections of MIB modules, compared with each other, and only
-under the standards' own arcs. Names of vendors come from the user's MIB files and are laid over these with `Names.over`.
+`standard` has every notification of the shipped catalogue (`collectors.snmp.catalogue`, made by `collectors.snmp.making`):
+those of IETF and IEEE modules with the objects they carry and their enumerations, and those of vendors with the names of
+their objects. Names of the user's own MIB files are laid over these with `Names.over`.
 
 A name that is not found is no error anywhere: the dotted OID takes its place.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-__all__ = ["NO_ENUM", "Hint", "KnownObject", "Names", "Notification", "ObjectName", "standard"]
+from collectors.snmp.catalogue import Catalogue, CatalogueError, Fields
+
+__all__ = [
+    "NOTIFICATION",
+    "NO_ENUM",
+    "OBJECT",
+    "Hint",
+    "KnownObject",
+    "Names",
+    "Notification",
+    "ObjectName",
+    "names_of",
+    "notification_fields",
+    "object_fields",
+    "standard",
+]
 
 NO_ENUM: Final[Mapping[int, str]] = MappingProxyType({})
+NOTIFICATION: Final = "n"
+OBJECT: Final = "o"
+"""Kinds of the catalogue's records: followed by the OID."""
+
+V = TypeVar("V")
 
 _MEMO_ENTRIES: Final = 16_384
 _MEMO_CHARACTERS: Final = 160
@@ -40,6 +59,9 @@ class Hint(StrEnum):
     """BITS and other bytes that only look like text by accident."""
 
 
+# A hint is one of these words or, of the user's own MIB files, a DISPLAY-HINT (RFC 2579 section 3.1) such as ``d-2``.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """A notification that a MIB module defines."""
@@ -56,7 +78,7 @@ class KnownObject:
     """An object that a MIB module defines."""
 
     name: str
-    hint: Hint
+    hint: str
     enum: Mapping[int, str]
 
 
@@ -67,23 +89,44 @@ class ObjectName:
     name: str
     instance: str
     """The index, dotted: ``7`` of ``ifOperStatus.7``, ``0`` of a scalar; empty if it was left out."""
-    hint: Hint
+    hint: str
     enum: Mapping[int, str]
+
+
+class Layers(Mapping[str, V]):
+    """Mappings over each other: the first that has a key counts."""
+
+    def __init__(self, *layers: Mapping[str, V]) -> None:
+        self._layers = layers
+
+    def __getitem__(self, oid: str) -> V:
+        for layer in self._layers:
+            found = layer.get(oid)
+            if found is not None:
+                return found
+        raise KeyError(oid)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(oid for layer in self._layers for oid in layer))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class Names:
     """Looks up notifications and objects; both answers are remembered, since storms repeat few OIDs."""
 
     def __init__(self, notifications: Mapping[str, Notification], objects: Mapping[str, KnownObject]) -> None:
-        self.notifications: Final = dict(notifications)
+        self.notifications: Final = notifications
         """By OID, as their modules define them."""
-        self.objects: Final = dict(objects)
+        self.objects: Final = objects
         """By OID without an instance."""
         self._memo: dict[str, ObjectName | None] = {}
+        self._notified: dict[str, Notification | None] = {}
 
     def over(self, base: "Names") -> "Names":
         """These names, and those of ``base`` where these have none."""
-        return Names(base.notifications | self.notifications, base.objects | self.objects)
+        return Names(Layers(self.notifications, base.notifications), Layers(self.objects, base.objects))
 
     def notification(self, oid: str) -> Notification | None:
         """The notification with this OID, in either of its two forms.
@@ -91,6 +134,13 @@ class Names:
         RFC 3584 section 3.1 makes ``enterprise.0.N`` of a v1 trap, but many MIB modules define ``enterprise.N``, and
         some v1 agents have an enterprise that ends in ``.0`` already.
         """
+        return _remembered(self._notified, oid, self._find_notification)
+
+    def object(self, oid: str) -> ObjectName | None:
+        """The object that this OID is an instance of, by longest prefix."""
+        return _remembered(self._memo, oid, self._find)
+
+    def _find_notification(self, oid: str) -> Notification | None:
         known = self.notifications.get(oid)
         if known is not None:
             return known
@@ -101,18 +151,6 @@ class Names:
             prefix = prefix[:-2]
             known = self.notifications.get(f"{prefix}.{last}")
         return known
-
-    def object(self, oid: str) -> ObjectName | None:
-        """The object that this OID is an instance of, by longest prefix."""
-        try:
-            return self._memo[oid]
-        except KeyError:
-            found = self._find(oid)
-        if len(oid) <= _MEMO_CHARACTERS:
-            if len(self._memo) >= _MEMO_ENTRIES:
-                self._memo.clear()
-            self._memo[oid] = found
-        return found
 
     def _find(self, oid: str) -> ObjectName | None:
         prefix = oid
@@ -125,22 +163,72 @@ class Names:
         return None
 
 
+def _remembered(memo: dict[str, V | None], oid: str, find: Callable[[str], V | None]) -> V | None:
+    try:
+        return memo[oid]
+    except KeyError:
+        found = find(oid)
+    if len(oid) <= _MEMO_CHARACTERS:
+        if len(memo) >= _MEMO_ENTRIES:
+            memo.clear()
+        memo[oid] = found
+    return found
+
+
+# --- in a catalogue ------------------------------------------------------------------------------
+
+
+class _Records(Mapping[str, V], Generic[V]):
+    """The records of one kind in a catalogue, read as they are asked for."""
+
+    def __init__(self, catalogue: Catalogue, kind: str, made: Callable[[str, Fields], V]) -> None:
+        self._catalogue, self._kind, self._made = catalogue, kind, made
+
+    def __getitem__(self, oid: str) -> V:
+        try:
+            fields = self._catalogue.get(self._kind + oid)
+        except CatalogueError:
+            fields = None  # damage costs names, never a trap
+        if fields is None:
+            raise KeyError(oid)
+        return self._made(oid, fields)
+
+    def __iter__(self) -> Iterator[str]:
+        return (oid for oid, _ in self._catalogue.kind(self._kind))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def names_of(catalogue: Catalogue) -> Names:
+    """The names in ``catalogue``; nothing is read before it is asked for."""
+    return Names(_Records(catalogue, NOTIFICATION, _notification), _Records(catalogue, OBJECT, _object))
+
+
 @lru_cache(maxsize=1)
 def standard() -> Names:
-    """The names of the standards' notifications and objects, read once."""
-    facts = json.loads(resources.files(__package__).joinpath("ietf.json").read_text("utf-8"))
-    return Names(
-        {
-            oid: Notification(oid=oid, module=module, name=name, objects=tuple(objects.split()))
-            for oid, module, name, objects in facts["notifications"]
-        },
-        {oid: _known(name, meaning) for oid, name, meaning in facts["objects"]},
-    )
+    """The shipped names."""
+    return names_of(Catalogue(resources.files(__package__).joinpath("shipped.names").read_bytes()))
 
 
-def _known(name: str, meaning: str) -> KnownObject:
-    """``meaning`` is a hint (``date``) or an enumeration (``up=1 down=2``)."""
+def notification_fields(module: str, name: str, objects: str) -> Fields:
+    """A notification as a record; ``objects`` are names with spaces between them."""
+    return (module, name, objects)
+
+
+def object_fields(module: str, name: str, meaning: str) -> Fields:
+    """An object as a record; ``meaning`` is a hint (``date``) or an enumeration (``up=1 down=2``)."""
+    return (module, name, meaning)
+
+
+def _notification(oid: str, fields: Fields) -> Notification:
+    module, name, objects = fields
+    return Notification(oid=oid, module=module, name=name, objects=tuple(objects.split()))
+
+
+def _object(_oid: str, fields: Fields) -> KnownObject:
+    _, name, meaning = fields
     if "=" not in meaning:
-        return KnownObject(name=name, hint=Hint(meaning), enum=NO_ENUM)
-    pairs = (pair.partition("=") for pair in meaning.split())
+        return KnownObject(name=name, hint=meaning, enum=NO_ENUM)
+    pairs = (pair.rpartition("=") for pair in meaning.split())
     return KnownObject(name=name, hint=Hint.NONE, enum={int(number): word for word, _, number in pairs})

@@ -4,6 +4,7 @@ Text comes from devices and from whoever can send a datagram: control and bidire
 (``\x1b``, ``\n``, ``\u202e``), so that each value is one line that looks like what it is.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
@@ -34,7 +35,9 @@ def value_text(varbind: VarBind, known: ObjectName | None) -> str:
     """
     value = varbind.value
     if isinstance(value, int):
-        return str(value) if known is None else known.enum.get(value) or str(value)
+        if known is None:
+            return str(value)
+        return known.enum.get(value) or (number_text(value, known.hint) if known.hint else str(value))
     if isinstance(value, bytes):
         return octets_text(value, known.hint if known is not None else Hint.NONE)
     if value is None:
@@ -42,11 +45,26 @@ def value_text(varbind: VarBind, known: ObjectName | None) -> str:
     return cut(str(value), MAX_VALUE)
 
 
-def octets_text(content: bytes, hint: Hint = Hint.NONE) -> str:
+def octets_text(content: bytes, hint: str = Hint.NONE) -> str:
     """An octet string by its ``hint``, else as text if it is UTF-8 and mostly printable, else as ``0x1f00``."""
+    if not hint:
+        return _plain(content)
     special = _BY_HINT.get(hint)
-    meant = special(content) if special is not None else ""
+    meant = special(content) if special is not None else _by_display_hint(content, hint)
     return meant or _plain(content)
+
+
+def number_text(value: int, hint: str) -> str:
+    """An integer by its DISPLAY-HINT: ``d-2`` has two decimals, ``x``, ``o`` and ``b`` are bases (RFC 2579 section 3.1)."""
+    found = _NUMBER_HINT.fullmatch(hint)
+    if found is None:
+        return str(value)
+    if found["base"]:
+        return format(value, found["base"])
+    places = int(found["places"] or 0)
+    digits = f"{abs(value):0{places + 1}}"
+    text = f"{digits[:-places]}.{digits[-places:]}" if places else digits
+    return f"-{text}" if value < 0 else text
 
 
 def escape(text: str) -> str:
@@ -87,6 +105,47 @@ def _colon(content: bytes) -> str:
     return cut(content[:MAX_VALUE].hex(":"), MAX_VALUE)
 
 
+_NUMBER_HINT: Final = re.compile(r"d(?:-(?P<places>\d{1,2}))?|(?P<base>[xob])")
+_OCTET_HINT: Final = re.compile(
+    r"(?P<repeat>\*?)(?P<length>\d{1,3})(?P<form>[xdoat])(?P<separator>[^\d*]?)(?P<end>[^\d*]?)"
+)
+
+
+def _by_display_hint(content: bytes, hint: str) -> str:
+    """By an octet-format of RFC 2579 section 3.1, of which the last part repeats; empty if the hint is none.
+
+    Text (``255a``, ``255t``) is left to the ordinary way, which escapes and tolerates.
+    """
+    parts = [found for found in _OCTET_HINT.finditer(hint) if int(found["length"])]
+    if not parts or "".join(found[0] for found in parts) != hint or parts[0]["form"] in "at":
+        return ""
+    said, at, number = "", 0, 0
+    while at < len(content) and len(said) < MAX_VALUE:
+        part = parts[min(number, len(parts) - 1)]
+        number += 1
+        times = 1
+        if part["repeat"]:
+            times, at = content[at], at + 1
+        for turn in range(times):
+            piece = content[at : at + int(part["length"])]
+            at += len(piece)
+            said += _piece(piece, part["form"])
+            last = turn + 1 == times
+            if at < len(content) and piece:
+                said += part["end"] if last and part["repeat"] and part["end"] else part["separator"]
+            if not piece or len(said) >= MAX_VALUE:
+                break
+    return cut(escape(said), MAX_VALUE)
+
+
+def _piece(piece: bytes, form: str) -> str:
+    if form in "at":
+        return piece.decode("utf-8", "replace")
+    if form == "x":
+        return piece.hex()
+    return format(int.from_bytes(piece, "big"), form)
+
+
 _DATE_OCTETS: Final = 8
 _DATE_AND_ZONE_OCTETS: Final = 11
 
@@ -119,7 +178,7 @@ def _inet(content: bytes) -> str:
     return ""
 
 
-_BY_HINT: Final[Mapping[Hint, Callable[[bytes], str]]] = {
+_BY_HINT: Final[Mapping[str, Callable[[bytes], str]]] = {
     Hint.DATE: _date,
     Hint.COLON: _colon,
     Hint.INET: _inet,

@@ -45,6 +45,8 @@ _PRIV: Final = {
     Priv.AES192: "USM_PRIV_CFB192_AES",
     Priv.AES256: "USM_PRIV_CFB256_AES",
 }
+_VENDORS: Final = "1.3.6.1.4.1."
+"""Of equal names the standards' counts."""
 _MODELS: Final = {"1": 0, "2c": 1}
 
 
@@ -89,7 +91,7 @@ async def send_trap(
         version: ``1``, ``2c`` or ``3``.
         community: for versions 1 and 2c.
         user: for version 3.
-        trap: OID, or name of a standard notification (``linkDown``).
+        trap: OID, or name of a known notification (``linkDown``).
         varbinds: OID, or name of a standard object with its index (``ifIndex.7``); type, a letter of ``i`` Integer,
             ``u`` Gauge32, ``c`` Counter32, ``C`` Counter64, ``t`` TimeTicks, ``o`` OID, ``a`` IPv4 address, ``s`` text,
             ``x`` octets in hexadecimal; value.
@@ -184,8 +186,13 @@ def _credentials(version: str, community: str, user: Sender | None) -> Any:
 @lru_cache(maxsize=1)
 def _by_name() -> dict[str, str]:
     names = standard()
-    objects = {known.name: oid for oid, known in names.objects.items()}
-    return objects | {known.name: oid for oid, known in names.notifications.items()}
+    found: dict[str, str] = {}
+    pairs = [(known.name, oid) for oid, known in names.notifications.items()]
+    pairs += [(known.name, oid) for oid, known in names.objects.items()]
+    for name, oid in pairs:
+        if name not in found or found[name].startswith(_VENDORS):
+            found[name] = oid
+    return found
 
 
 def trap_oid(trap: str) -> str:
@@ -198,7 +205,7 @@ def trap_oid(trap: str) -> str:
     if not name.isdecimal():
         oid = _by_name().get(name)
         if oid is None:
-            raise ValueError(f"{name!r} is no notification or object of the standards: give its OID")
+            raise ValueError(f"{name!r} is no notification or object that is known: give its OID")
         return oid + dot + index
     return name + dot + index
 

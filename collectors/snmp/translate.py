@@ -13,12 +13,16 @@ Labels of the event, for rules to match:
 ``engine_id``      of SNMPv3, in hexadecimal
 ``instance``       the index that all its known columns share (``7`` of ``ifIndex.7`` and ``ifDescr.7``), if they do
 (an object)        each varbind under its object's name without the index (``ifDescr``); when one object comes twice,
-                   further ones with it (``ifDescr.8``); an unknown one under its dotted OID
+                   further ones with it (``ifDescr.8``); an unknown one under the name that the notification's
+                   definition has at its place (if all of its objects are there), else under its dotted OID
+``varbind.1``      the first varbind after sysUpTime and snmpTrapOID, and so on, where the notification's definition is
+                   unknown or, of a vendor's, names another object at its place
 =================  ================================================================================================
 
 Values are text as `collectors.snmp.render` writes it: ``ifOperStatus`` is ``down``. Communities appear nowhere.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -28,7 +32,7 @@ from collectors.snmp.names import Names, Notification, ObjectName
 from collectors.snmp.render import cut, value_text
 from gateway.core.event import Event, EventKind
 
-__all__ = ["UNIDENTIFIED", "event_source", "to_event", "trap_oid", "v1_as_v2"]
+__all__ = ["UNIDENTIFIED", "event_source", "is_secret", "to_event", "trap_oid", "v1_as_v2"]
 
 UNIDENTIFIED: Final = "unidentified_trap"
 """Condition of a notification without snmpTrapOID."""
@@ -41,11 +45,13 @@ SNMP_TRAP_COMMUNITY: Final = "1.3.6.1.6.3.18.1.4"
 SNMP_TRAPS: Final = "1.3.6.1.6.3.1.1.5"
 
 MAX_LABELS: Final = 200
-"""Varbinds that become labels; the description may tell more."""
+"""Most labels of an event; the description may tell more."""
 MAX_SUMMARY: Final = 250
 MAX_DESCRIPTION: Final = 32_000
 """Characters; whole lines are left out beyond it."""
 _MAX_SUMMARY_VALUE: Final = 80
+_VENDOR: Final = re.compile(r"1\.3\.6\.1\.4\.1\.\d+\.")
+"""An enterprise's arc."""
 _MAX_OID: Final = 1_500
 """Characters of 128 arcs of 32 bits, and some."""
 
@@ -55,6 +61,8 @@ _NOWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - what senders writ
 _HEADS: Final = frozenset(f"{oid}{suffix}" for oid in (SYS_UPTIME, SNMP_TRAP_OID) for suffix in ("", ".0"))
 _COMMUNITIES: Final = (SNMP_TRAP_COMMUNITY, "1.3.6.1.6.3.18.1.1.1.2")
 """snmpTrapCommunity and snmpCommunityName."""
+_APPENDED: Final = frozenset({SNMP_TRAP_ENTERPRISE, SNMP_TRAP_ADDRESS, *_COMMUNITIES})
+"""Objects that RFC 3584 and relays append: no part of what a notification's definition lists."""
 _ASIDES: Final = frozenset({"snmpTrapAddress", "snmpTrapEnterprise"})
 """Objects that say nothing about the trouble."""
 
@@ -130,8 +138,13 @@ def event_source(pdu: Pdu, *, address: str, relay: bool) -> str:
 class _Told(NamedTuple):
     """One varbind in words."""
 
+    place: int
+    """From 1, without the heads."""
     oid: str
+    name: str
+    """Its object's, by OID or else by place; empty if neither is known."""
     known: ObjectName | None
+    """By OID only."""
     text: str
 
 
@@ -161,7 +174,15 @@ def to_event(
     oid = trap_oid(pdu)
     known = names.notification(oid) if oid else None
     varbinds = v1_as_v2(pdu) if pdu.type is PduType.TRAP_V1 else pdu.varbinds
-    told = [_tell(varbind, names) for varbind in varbinds if varbind.oid not in _HEADS and not _secret(varbind.oid)]
+    body = [varbind for varbind in varbinds if varbind.oid not in _HEADS]
+    own = [varbind for varbind in body if varbind.oid.removesuffix(".0") not in _APPENDED]
+    # Who sends fewer objects than defined left some out, so that places tell nothing.
+    places = known if known is not None and len(own) >= len(known.objects) else None
+    told = [
+        _tell(place, varbind, names, places)
+        for place, varbind in enumerate(body, start=1)
+        if not is_secret(varbind.oid)
+    ]
     condition = known.name if known is not None else oid or UNIDENTIFIED
     head = {"trap_oid": oid, "sender": address}
     if known is not None:
@@ -179,42 +200,58 @@ def to_event(
         at_ms=at_ms,
         summary=_summary(condition, told),
         description=_description(condition, known, told),
-        labels=_labels(head, told),
+        labels=_labels(head, told, defined=known),
         identity=identity,
     )
 
 
-def _tell(varbind: VarBind, names: Names) -> _Told:
+def _tell(place: int, varbind: VarBind, names: Names, defined: Notification | None) -> _Told:
+    """The varbind in words; its name by OID or, of the notification's own vendor, by its place (RFC 2578 section 8.1)."""
     known = names.object(varbind.oid)
-    return _Told(varbind.oid, known, value_text(varbind, known))
+    name = known.name if known is not None else ""
+    if not name and defined is not None and place <= len(defined.objects):
+        vendor = _VENDOR.match(defined.oid)
+        if vendor is not None and varbind.oid.startswith(vendor[0]):
+            name = defined.objects[place - 1].strip("-")
+    return _Told(place, varbind.oid, name, known, value_text(varbind, known))
 
 
-def _secret(oid: str) -> bool:
+def is_secret(oid: str) -> bool:
+    """Whether a varbind of this OID holds a community."""
     return oid.startswith(_COMMUNITIES) and f"{oid}.".startswith(tuple(f"{name}." for name in _COMMUNITIES))
 
 
-def _labels(head: dict[str, str], told: Sequence[_Told]) -> dict[str, str]:
-    """``head`` and a label for each varbind, none of which replaces one of ``head``."""
+def _labels(head: dict[str, str], told: Sequence[_Told], *, defined: Notification | None) -> dict[str, str]:
+    """``head`` and a label for each varbind, none of which replaces one of ``head``; by place where ``defined`` differs."""
     labels = head
-    instances = {known.instance for _, known, _ in told if known is not None} - {"", "0"}
+    objects: Sequence[str] | None = ()
+    if defined is not None:
+        objects = defined.objects if _VENDOR.match(defined.oid) else None
+    instances = {known.instance for _, _, _, known, _ in told if known is not None} - {"", "0"}
     if len(instances) == 1:
         labels["instance"] = instances.pop()
-    for oid, known, text in told[:MAX_LABELS]:
-        name = oid if known is None else known.name
-        if name in labels and known is not None:
-            name = f"{known.name}.{known.instance}"
-        labels.setdefault(name, text)
+    for place, oid, name, known, text in told:
+        if len(labels) >= MAX_LABELS:
+            break
+        label = name or oid
+        if label in labels and name:
+            label = oid if known is None else f"{name}.{known.instance}"
+        labels.setdefault(label, text)
+        if objects is None or (place <= len(objects) and objects[place - 1] == name):
+            continue
+        if oid.removesuffix(".0") not in _APPENDED:
+            labels.setdefault(f"varbind.{place}", text)
     return labels
 
 
 def _summary(condition: str, told: Iterable[_Told]) -> str:
     """``linkDown ifIndex=3 ifDescr=ge-0/0/1``; of objects without a name only the values."""
     words = [condition]
-    for _, known, text in told:
-        if known is None:
+    for _, _, name, _, text in told:
+        if not name:
             words.append(cut(text, _MAX_SUMMARY_VALUE))
-        elif known.name not in _ASIDES:
-            words.append(f"{known.name}={cut(text, _MAX_SUMMARY_VALUE)}")
+        elif name not in _ASIDES:
+            words.append(f"{name}={cut(text, _MAX_SUMMARY_VALUE)}")
     return cut(" ".join(filter(None, words)), MAX_SUMMARY)
 
 
@@ -222,8 +259,11 @@ def _description(condition: str, known: Notification | None, told: Sequence[_Tol
     """What it is and a line for each varbind."""
     lines = [condition if known is None else f"{condition} ({known.module}, {known.oid})"]
     room = MAX_DESCRIPTION - len(lines[0])
-    for number, (oid, name, text) in enumerate(told):
-        line = f"{oid if name is None else f'{name.name}.{name.instance}'.rstrip('.')} = {text}"
+    for number, (_, oid, name, by_oid, text) in enumerate(told):
+        if by_oid is not None:
+            line = f"{f'{name}.{by_oid.instance}'.rstrip('.')} = {text}"
+        else:
+            line = f"{oid} ({name}) = {text}" if name else f"{oid} = {text}"
         room -= len(line) + 1
         if room < 0:
             lines.append(f"… and {len(told) - number} more varbinds")

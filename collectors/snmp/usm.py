@@ -19,7 +19,6 @@ from collectors.snmp.keys import (
     PRIV_OCTETS,
     Auth,
     Localisation,
-    Priv,
     User,
     ambiguous,
     extend,
@@ -220,11 +219,8 @@ class Usm:
             detail = f"user {name} is not configured" + (" for this engine" if user else "")
             raise self._refuse(message, UNKNOWN_USER, detail, Dropped.UNKNOWN_USER, now_s)
         level = message.flags & v3.LEVEL
-        most = (v3.AUTHENTICATED if user.auth is not Auth.NONE else 0) | (
-            v3.ENCRYPTED if user.priv is not Priv.NONE else 0
-        )
-        if not user.least <= level <= most:
-            detail = f"security level {_LEVELS[level]}, where the user has {_LEVELS[user.least]} to {_LEVELS[most]}"
+        if not user.least <= level <= user.most:
+            detail = f"security level {LEVELS[level]}, where the user has {LEVELS[user.least]} to {LEVELS[user.most]}"
             raise self._refuse(message, UNSUPPORTED_LEVEL, detail, Dropped.AUTH_FAILED, now_s)
         return user
 
@@ -346,4 +342,5 @@ class Usm:
         return before + signer.mac(message) + after
 
 
-_LEVELS: Final = {0: "noAuthNoPriv", v3.AUTHENTICATED: "authNoPriv", v3.LEVEL: "authPriv"}
+LEVELS: Final = {0: "noAuthNoPriv", v3.AUTHENTICATED: "authNoPriv", v3.LEVEL: "authPriv"}
+"""Names of security levels (RFC 3411 section 3.4.3)."""

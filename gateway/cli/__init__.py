@@ -19,6 +19,7 @@ import click
 from gateway import logs
 from gateway.cli.backup import backup, restore
 from gateway.cli.check import check
+from gateway.cli.contributed import COMMANDS, Contributed
 from gateway.cli.demo import demo
 from gateway.cli.exits import Exit, Failure
 from gateway.cli.explain import explain
@@ -36,7 +37,7 @@ from gateway.plugins import PluginError
 __all__ = ["main", "tocsin"]
 
 
-class Commands(click.Group):
+class Commands(Contributed):
     """Turns what is wrong with configuration or plugins into sentences and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -49,7 +50,7 @@ class Commands(click.Group):
             raise Failure(str(error), code=Exit.BAD_CONFIG) from None
 
 
-@click.group(cls=Commands)
+@click.group(cls=Commands, contributed=COMMANDS)
 @click.version_option(package_name="tocsin", message="%(prog)s %(version)s")
 def tocsin() -> None:
     """From the equipment that cries out to the people who repair it."""

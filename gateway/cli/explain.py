@@ -1,37 +1,77 @@
-"""``tocsin explain``: which rule wins for an event, and why the others lose."""
+"""``tocsin explain``: what a datagram means, which rule wins for an event, and why the others lose."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
+from gateway.cli.datagrams import explain_capture, explain_hex, reader_of
 from gateway.cli.exits import Failure
-from gateway.cli.options import config_option, configuration, json_option, say_json
-from gateway.cli.tables import table
+from gateway.cli.judgement import judgement_text
+from gateway.cli.options import config_option, configuration, json_option, say_json, state_dir_option
 from gateway.compose import judge_of
 from gateway.config.mistakes import unknown_key
 from gateway.core.event import Event, EventKind
-from gateway.core.rules import Explanation, Verdict
-from gateway.core.text import span
 
 _TEXTS = ("collector", "source", "condition", "object", "severity", "summary", "description", "requester")
 _KNOWN = (*_TEXTS, "kind", "labels", "at_ms")
-LATE_SHOWN = 5
-"""Rules after the winner that people are shown."""
 
 
 @click.command()
 @config_option
-@click.argument("event", type=click.File(encoding="utf-8"))
+@state_dir_option
+@click.argument("event", type=click.File(encoding="utf-8"), required=False)
+@click.option("--hex", "hexadecimal", metavar="HEX", help="A datagram in hexadecimal, in place of EVENT.")
+@click.option(
+    "--pcap",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A capture (pcap, pcapng) with datagrams, in place of EVENT.",
+)
+@click.option("--collector", default="", help="The collector that reads datagrams; without it, the first that can.")
+@click.option("--from", "address", default="192.0.2.1", show_default=True, help="With --hex: the sender's address.")
+@click.option(
+    "--port",
+    "ports",
+    multiple=True,
+    type=int,
+    default=(162, 1162),
+    show_default=True,
+    help="With --pcap: to which ports.",
+)
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1), help="With --pcap: most datagrams explained."
+)
 @json_option
-def explain(path: Path | None, event: IO[str], *, as_json: bool) -> None:
-    """Say what the rules make of EVENT, a JSON file (- for standard input).
+def explain(
+    path: Path | None,
+    state_dir: Path,
+    event: IO[str] | None,
+    hexadecimal: str | None,
+    pcap: Path | None,
+    collector: str,
+    address: str,
+    ports: tuple[int, ...],
+    limit: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Say what the rules make of EVENT, a JSON file (- for standard input), or of a datagram.
 
     Its members are those of an event: collector, source, condition, kind, object, severity, summary, description, labels.
     """
-    judge = judge_of(configuration(path))
+    if sum(given is not None for given in (event, hexadecimal, pcap)) != 1:
+        raise click.UsageError("give one of EVENT, --hex and --pcap")
+    config = configuration(path)
+    judge = judge_of(config)
+    if event is None:
+        read = reader_of(config, collector, state_dir)
+        if pcap is not None:
+            explain_capture(pcap, read, judge, ports=ports, limit=limit, as_json=as_json)
+        else:
+            explain_hex(hexadecimal or "", read, judge, address=address, as_json=as_json)
+        return
     try:
         said = read_event(event.read())
     except UnicodeDecodeError:
@@ -41,8 +81,7 @@ def explain(path: Path | None, event: IO[str], *, as_json: bool) -> None:
     if as_json:
         say_json({"verdict": asdict(verdict), "rules": [asdict(explanation) for explanation in explanations]})
         return
-    click.echo(_verdict_text(verdict))
-    click.echo(_rules_text(explanations))
+    click.echo(judgement_text(verdict, explanations))
 
 
 def read_event(text: str) -> Event:
@@ -70,27 +109,3 @@ def read_event(text: str) -> Event:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _verdict_text(verdict: Verdict) -> str:
-    shown = [(item.name, getattr(verdict, item.name)) for item in fields(Verdict)]
-    return table(("VERDICT", ""), [_fact(name, value) for name, value in shown if value or name == "reopen_within_ms"])
-
-
-def _fact(name: str, value: Any) -> tuple[str, str]:
-    """A field as the configuration calls it and writes it."""
-    if name == "impact_after":
-        return name, ", ".join(f"{impact} after {span(age_ms)}" for age_ms, impact in value)
-    if name.endswith("_ms"):
-        return name.removesuffix("_ms"), span(value)
-    return name, ", ".join(value) if isinstance(value, tuple) else str(value)
-
-
-def _rules_text(explanations: list[Explanation]) -> str:
-    """All that were tried, and the first few of those that came too late to be."""
-    tried = next((number for number, said in enumerate(explanations, 1) if said.won), len(explanations))
-    shown = explanations[: tried + LATE_SHOWN]
-    rows = [("won" if said.won else "lost", said.rule, said.why) for said in shown]
-    more = len(explanations) - len(shown)
-    rest = f"\n{more} more come after it; --json names them" if more else ""
-    return "\n" + table(("", "RULE", "WHY"), rows) + rest

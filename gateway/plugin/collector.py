@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.core.event import Beat, Event
@@ -70,6 +71,24 @@ class Collector(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one datagram means to a collector, for ``tocsin explain``. Nothing in it is secret."""
+
+    facts: tuple[tuple[str, str], ...]
+    """What it says, in order: a name and a value each."""
+    event: Event | None = None
+    """What it becomes, or would if it were not dropped; None if it cannot be read."""
+    dropped: Dropped | None = None
+    """Why it would be dropped."""
+    why: str = ""
+    """The same in words, with the cure."""
+
+
+Reader = Callable[[bytes, str, int], Reading]
+"""``read(datagram, address, at_ms)``: what a datagram from this address means. Raises nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectorPlugin:
     """A collector at the entry point ``tocsin.collectors``."""
 
@@ -77,3 +96,6 @@ class CollectorPlugin:
     config: type[PluginConfig]
     build: Callable[[Any, Host], AbstractAsyncContextManager[Collector]]
     """``build(config, host)``: opens sockets on entry (so that a failure is told at start), closes them on exit."""
+    reader: Callable[[Any, str, Path], Reader] | None = None
+    """``reader(config, name, state_dir)``: reads datagrams without any socket, for ``tocsin explain``; None if this
+    collector hears no datagrams."""

@@ -60,11 +60,25 @@ def test_vendor_traps_become_events_that_name_their_trap(corpus, record_property
         event = to_event(pdu, address=trap["source_ip"], names=standard(), at_ms=0, collector="snmp")
         assert event.labels["trap_oid"] == trap["trap_oid"]
         name = trap["trap_name"].rpartition("::")[2]
-        is_standard = not trap["trap_oid"].startswith("1.3.6.1.4.1.")
-        assert event.condition == (name if is_standard else trap["trap_oid"])
-        named["by name" if is_standard else "by OID"] += 1
+        named["by name" if event.condition == name else f"as {event.condition}, not {name}"] += 1
     record_property("snmp datagrams", f"vendor traps, events: {dict(named)}")
-    assert named["by name"] >= 20
+    assert named["by name"] >= 145
+
+
+def test_names_by_place_are_right_where_they_are_given(corpus, record_property) -> None:
+    given: Counter = Counter()
+    for trap in corpus("vendor_traps"):
+        if not trap.get("pkt_v2c_hex"):
+            continue
+        pdu = decode_message(bytes.fromhex(trap["pkt_v2c_hex"])).pdu
+        said = to_event(pdu, address="192.0.2.1", names=standard(), at_ms=0, collector="snmp").description
+        for varbind in trap["varbinds"]:
+            name = varbind["name"].partition("::")[2].partition(".")[0]
+            if name and f"{varbind['oid']} (" in said:
+                given[f"{varbind['oid']} ({name}) = " in said] += 1
+    record_property("snmp datagrams", f"vendor traps, names by place: {given[True]} right, {given[False]} wrong")
+    assert given[True] > 150
+    assert given[False] <= 3
 
 
 def test_captures_that_overflowed_another_decoder_are_survived(frames, count) -> None:

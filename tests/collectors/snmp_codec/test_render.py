@@ -1,6 +1,8 @@
 """Values as text."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collectors.snmp import ber
 from collectors.snmp.codec import VarBind
@@ -92,3 +94,46 @@ def test_every_value_is_bounded(content: bytes, hint: Hint) -> None:
 def test_escaping_leaves_what_is_printable() -> None:
     assert escape("plain text 漢字") == "plain text 漢字"
     assert escape("a\tb\x00\U000e0001") == r"a\tb\x00\U000e0001"
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "text"),
+    [
+        ("d", 1234, "1234"),
+        ("d-2", 1234, "12.34"),
+        ("d-2", -5, "-0.05"),
+        ("d-1", 0, "0.0"),
+        ("x", 255, "ff"),
+        ("b", 5, "101"),
+        ("?", 7, "7"),
+    ],
+)
+def test_integers_follow_their_display_hint(hint: str, value: int, text: str) -> None:
+    known = ObjectName(name="thing", instance="0", hint=hint, enum={})
+    assert value_text(VarBind("1.3.6", ber.INTEGER, value), known) == text
+
+
+@pytest.mark.parametrize(
+    ("hint", "content", "text"),
+    [
+        ("1d.1d.1d.1d", bytes([192, 0, 2, 7]), "192.0.2.7"),
+        ("1x:", b"\x00\x1b\x2c", "00:1b:2c"),
+        ("2d-1d-1d,1d:1d:1d.1d", bytes.fromhex("07ea0b1c0e2d0d05"), "2026-11-28,14:45:13.5"),
+        ("*1x:/1x:", b"\x02\xaa\xbb\xcc", "aa:bb/cc"),
+        ("255a", b"plain", "plain"),
+        ("1x", b"\x0f\xff", "0fff"),
+        ("nonsense", b"plain", "plain"),
+        ("0x", b"plain", "plain"),
+        ("*1x:", b"\xff\x07\x08", "07:08"),
+        ("1d1a", b"\x05\x1b", r"5\x1b"),
+    ],
+)
+def test_octets_follow_their_display_hint(hint: str, content: bytes, text: str) -> None:
+    assert octets_text(content, hint) == text
+
+
+@given(st.text("*0123456789xdoat:-.", max_size=12), st.binary(max_size=600))
+def test_no_display_hint_makes_more_than_one_bounded_line(hint: str, content: bytes) -> None:
+    text = octets_text(content, hint)
+    assert len(text) <= MAX_VALUE
+    assert text.isprintable() or not text

@@ -67,7 +67,41 @@ def test_generic_traps_have_the_oids_of_snmp_traps(generic: int, name: str) -> N
 def test_other_traps_have_their_enterprises_oids(generic: int, specific: int, enterprise: str, oid: str) -> None:
     pdu = v1(generic=generic, specific=specific, enterprise=enterprise)
     assert trap_oid(pdu) == oid
-    assert event(pdu).condition == oid
+    assert event(pdu).labels["trap_oid"] == oid
+
+
+def test_a_trap_that_no_module_defines_has_its_oid_for_a_condition() -> None:
+    assert event(v1(generic=6, specific=1, enterprise="1.3.6.1.4.1.99999")).condition == "1.3.6.1.4.1.99999.0.1"
+
+
+BGP4_HUAWEI = "1.3.6.1.4.1.2011.5.25.177.1.3.1"
+
+
+def test_a_vendors_objects_are_named_by_their_place() -> None:
+    defined = standard().notification(BGP4_HUAWEI)
+    told = [
+        VarBind(f"1.3.6.1.4.1.2011.99.{place}.7", ber.INTEGER, place) for place in range(1, len(defined.objects) + 2)
+    ]
+    made = event(v2(UPTIME, VarBind("1.3.6.1.6.3.1.1.4.1.0", ber.OBJECT_IDENTIFIER, BGP4_HUAWEI), *told))
+    for place, name in enumerate(defined.objects, start=1):
+        assert made.labels[name] == str(place)
+        assert f"1.3.6.1.4.1.2011.99.{place}.7 ({name}) = {place}" in made.description
+    beyond = len(defined.objects) + 1
+    assert made.labels[f"varbind.{beyond}"] == str(beyond)
+    assert "varbind.1" not in made.labels
+
+
+def test_who_left_an_object_out_gets_no_names_by_place() -> None:
+    only = VarBind("1.3.6.1.4.1.2011.99.1.7", ber.INTEGER, 5)
+    made = event(v2(UPTIME, VarBind("1.3.6.1.6.3.1.1.4.1.0", ber.OBJECT_IDENTIFIER, BGP4_HUAWEI), only))
+    assert made.labels["1.3.6.1.4.1.2011.99.1.7"] == made.labels["varbind.1"] == "5"
+
+
+def test_a_varbind_of_another_enterprise_is_not_named_by_its_place() -> None:
+    other = VarBind("1.3.6.1.4.1.9.1.7", ber.INTEGER, 5)
+    made = event(v2(UPTIME, VarBind("1.3.6.1.6.3.1.1.4.1.0", ber.OBJECT_IDENTIFIER, BGP4_HUAWEI), other, other))
+    assert standard().notification(BGP4_HUAWEI).objects[0] not in made.labels
+    assert made.labels["1.3.6.1.4.1.9.1.7"] == made.labels["varbind.1"] == "5"
 
 
 def test_a_v1_trap_has_the_varbinds_of_a_v2_trap() -> None:
