@@ -1,10 +1,13 @@
 """From a configuration to the core's values: what `gateway.app` builds the services from."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gateway.config import Config
-from gateway.config.models import Importance, StationConfig, StationsConfig
-from gateway.core.judge import Inventory, Judge, Known
+from gateway.config.inventory import Importance, KnownConfig, SourceConfig, StationConfig
+from gateway.config.models import StationsConfig
+from gateway.core.inventory import Inventory, Known
+from gateway.core.judge import Judge
 from gateway.core.station import Policy
 from gateway.engine import EngineLimits
 
@@ -13,15 +16,39 @@ _STEPS = {Importance.NORMAL: 0, Importance.HIGH: 1, Importance.CRITICAL: 2}
 
 def judge_of(config: Config) -> Judge:
     """Rules and inventory."""
+    return Judge(config.rulebook(), inventory_of(config))
+
+
+def inventory_of(config: Config) -> Inventory:
+    """What is known of sites, stations and other sources; of a source named twice, the station's entry holds."""
+    sites = {entry.name: _known(entry) for entry in config.site}
+    placed: tuple[StationConfig | SourceConfig, ...] = (*config.station, *config.source)
+    for one in placed:  # a site that only they speak of lies where they say
+        if one.site and one.region:
+            place = sites.get(one.site, Known())
+            sites[one.site] = replace(place, labels={**place.labels, "region": one.region})
     sources, networks = {}, []
     for entry in config.source:
-        labels = {**entry.labels, **({"site": entry.site} if entry.site else {})}
-        known = Known(steps=_STEPS[entry.importance], team=entry.team, labels=labels)
         if entry.network is None:
-            sources[entry.name] = known
+            sources[entry.name] = _known(entry, entry.site)
         else:
-            networks.append((entry.network, known))
-    return Judge(config.rulebook(), Inventory(sources, networks))
+            networks.append((entry.network, _known(entry, entry.site)))
+    for station in config.station:
+        known = _known(station, station.site)
+        other = sources.get(station.name)
+        depends_on = known.depends_on or (other.depends_on if other else ())
+        sources[station.name] = replace(known.over(other), depends_on=depends_on) if other else known
+    return Inventory(sources, networks, sites=sites)
+
+
+def _known(entry: KnownConfig, site: str = "") -> Known:
+    said = {"site": site, "region": entry.region, "contract": entry.contract, "owner": entry.owner}
+    return Known(
+        steps=None if entry.importance is None else _STEPS[entry.importance],
+        team=entry.team,
+        labels={**entry.labels, **{name: text for name, text in said.items() if text}},
+        depends_on=entry.depends_on,
+    )
 
 
 def limits_of(config: Config) -> EngineLimits:

@@ -6,14 +6,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
 from gateway.config.models import (
     DaemonConfig,
     DefaultsConfig,
     EngineConfig,
     HttpConfig,
     RetentionConfig,
-    SourceConfig,
-    StationConfig,
     StationsConfig,
     TicketsConfig,
 )
@@ -54,6 +53,7 @@ class Config:
     tickets: TicketsConfig
     defaults: DefaultsConfig
     stations: StationsConfig
+    site: tuple[SiteConfig, ...]
     station: tuple[StationConfig, ...]
     source: tuple[SourceConfig, ...]
     collectors: Mapping[str, CollectorInstance]

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
 from gateway.config.locate import Path
 from gateway.config.mistakes import Mistake, Source, did_you_mean, key_text
 from gateway.config.models import TicketsConfig
@@ -29,7 +30,7 @@ class Instance(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A valid ``[[rule]]``, ``[[station]]`` or ``[[source]]``, and where it stands."""
+    """A valid ``[[rule]]`` or entry of the inventory, and where it stands."""
 
     value: PluginConfig
     source: Source
@@ -83,6 +84,7 @@ def mistakes(
         yield from _rule(entry, names["sinks"], {*names["collectors"], *plugins.collectors})
     for found in entries.values():
         yield from _twice(found)
+    yield from _astray([*entries["site"], *entries["station"], *entries["source"]])
     yield from _ports(main, collectors)
 
 
@@ -115,6 +117,24 @@ def _twice(entries: Sequence[Entry]) -> Iterator[Mistake]:
         if earlier is not entry:
             place = f"{earlier.source.name}:{earlier.line}"
             yield entry.mistake("name", f"the name is taken by {place}; choose another")
+
+
+def _astray(entries: Sequence[Entry]) -> Iterator[Mistake]:
+    """What rests on itself, and sites that are said to lie in two regions."""
+    lies: dict[str, tuple[str, Entry]] = {}
+    for entry in entries:
+        known = entry.value
+        if not isinstance(known, SiteConfig | StationConfig | SourceConfig):
+            continue
+        if known.name in known.depends_on:
+            yield entry.mistake("depends_on", "names the entry itself; remove it")
+        site = known.name if isinstance(known, SiteConfig) else known.site
+        if not site or not known.region:
+            continue
+        region, other = lies.setdefault(site, (known.region, entry))
+        if region != known.region:
+            place = f"{other.source.name}:{other.line}"
+            yield entry.mistake("region", f'the site "{site}" lies in "{region}" by {place}; correct one of the two')
 
 
 def _ports(main: Source, collectors: Sequence[Instance[CollectorPlugin]]) -> Iterator[Mistake]:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from gateway.config import crosscheck
 from gateway.config.config import CollectorInstance, Config, SinkInstance
 from gateway.config.document import Document, read
+from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
 from gateway.config.locate import Path as KeyPath
 from gateway.config.mistakes import ConfigError, Mistake, Source, did_you_mean, key_text, mistakes_of, unknown_key
 from gateway.config.models import (
@@ -18,13 +19,12 @@ from gateway.config.models import (
     EngineConfig,
     HttpConfig,
     RetentionConfig,
-    SourceConfig,
-    StationConfig,
     StationsConfig,
     TicketsConfig,
 )
 from gateway.config.rules import RuleConfig
 from gateway.config.shipped import quick_start_file, rule_packs
+from gateway.config.table import read_table
 from gateway.plugin import CollectorPlugin, PluginConfig, SinkPlugin
 from gateway.plugins import Plugins
 
@@ -38,14 +38,20 @@ SECTIONS: Mapping[str, type[PluginConfig]] = {
     "stations": StationsConfig,
 }
 """Tables that stand once."""
-ENTRIES: Mapping[str, type[PluginConfig]] = {"station": StationConfig, "source": SourceConfig, "rule": RuleConfig}
+ENTRIES: Mapping[str, type[PluginConfig]] = {
+    "site": SiteConfig,
+    "station": StationConfig,
+    "source": SourceConfig,
+    "rule": RuleConfig,
+}
 """Arrays of tables; included files and rule packs may have these and nothing else."""
 DEFAULT_PACKS = ("ietf", "mail-monitoring")
 LISTS: Mapping[str, str] = {
     "rule_packs": "Shipped rule packs to use, by name, after the rules of the files; left out: "
     + " and ".join(f"`{pack}`" for pack in DEFAULT_PACKS)
     + ".",
-    "include": "More files with `[[rule]]`, `[[source]]` and `[[station]]`, relative to this one; `*` is allowed.",
+    "include": "More files with `[[rule]]`, `[[site]]`, `[[station]]` and `[[source]]`, relative to this one; `*` is allowed. "
+    "A file that ends in `.csv` is a table with one station, source or site in a row.",
 }
 """Lists of texts, with what they mean."""
 
@@ -108,6 +114,7 @@ class _Loader:
             tickets=cast("TicketsConfig", sections["tickets"]),
             defaults=cast("DefaultsConfig", sections["defaults"]),
             stations=cast("StationsConfig", sections["stations"]),
+            site=self._values("site", SiteConfig),
             station=self._values("station", StationConfig),
             source=self._values("source", SourceConfig),
             collectors={
@@ -133,7 +140,7 @@ class _Loader:
     # --- files ---
 
     def _read(self, path: Path) -> Document | None:
-        document = read(path)
+        document = read_table(path) if path.suffix == ".csv" else read(path)
         self._files.append(path)
         if isinstance(document, Mistake):
             self._mistakes.append(document)

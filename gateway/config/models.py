@@ -3,14 +3,13 @@
 Options that end in ``_ms`` or ``_s`` are numbers in that unit; the others that mean time are durations (``"5m"``).
 """
 
-import ipaddress
 import socket
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from gateway.config.types import Between, Duration, Endpoint, Name, SourceName, WebAddress, duration, network
+from gateway.config.types import Between, Duration, Endpoint, Name, WebAddress, duration
 from gateway.core.impact import Impact
 from gateway.plugin import PluginConfig, Secret
 
@@ -32,14 +31,6 @@ class LogVerbosity(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
-
-
-class Importance(StrEnum):
-    """How much a source matters to us."""
-
-    NORMAL = "normal"
-    HIGH = "high"
-    CRITICAL = "critical"
 
 
 class DaemonConfig(PluginConfig):
@@ -159,38 +150,3 @@ class StationsConfig(PluginConfig):
     """Stations that are not listed and may be taken up in one minute, others wait for their next beat; 0 takes up none."""
     stations_max: int = Field(default=100_000, ge=1, le=5_000_000)
     """Stations that are watched at once."""
-
-
-class StationConfig(PluginConfig):
-    """One station that is known by name."""
-
-    name: Name
-    """The station, as its topic names it."""
-    site: str = ""
-    """Where it stands; empty: as its topic says."""
-    interval: Annotated[Duration, Between("1s", "7d")] | None = None
-    """How often it beats, whatever its payload says."""
-    grace: Annotated[Duration, Between("0s", "7d")] | None = None
-    """How late a beat may be."""
-    must_appear_within: Annotated[Duration, Between("1s", "30d")] | None = None
-    """How long after a start it may take to be heard; left out: a station that was never heard is not missed."""
-
-
-class SourceConfig(PluginConfig):
-    """An entry of the inventory: what we know about a source, or about all sources of a network."""
-
-    name: SourceName
-    """The source's exact name or address, or a network (``10.2.0.0/16``); the most specific entry holds."""
-    site: str = ""
-    """Where it stands: the label ``site``."""
-    importance: Importance = Importance.NORMAL
-    """``high`` makes its incidents one step graver, ``critical`` two."""
-    team: str = ""
-    """The team that its tickets go to, where no rule names one."""
-    labels: dict[Name, str] = Field(default={}, max_length=50)
-    """More labels for rules to match."""
-
-    @property
-    def network(self) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-        """The network that it is about; None if it names one source."""
-        return network(self.name)

@@ -81,6 +81,12 @@ sinks = ["papyrus"]
         ("[[rule]]\nname = 'x'\nhold = '31d'", "hold: must be between 0s and 30d, not 4w3d"),
         ("[[source]]\nname = '10.0.0.1/8'", 'source "10.0.0.1/8": name: "10.0.0.1/8" is not a network; did you mean "10.0.0.0/8"?'),
         ("[[source]]\nname = 'a'\n[[source]]\nname = 'a'", "the name is taken by tocsin.toml:2; choose another"),
+        ("[[site]]\nname = 'lyon'\ndepends_on = 'core lyon'", 'site "lyon": depends_on: names the entry itself; remove it'),
+        ("[[station]]\nname = 's'\ndepends_on = 3", 'station "s": depends_on: must be a list ([...])'),
+        (
+            "[[site]]\nname = 'lyon'\nregion = 'east'\n[[station]]\nname = 's'\nsite = 'lyon'\nregion = 'west'",
+            'station "s": region: the site "lyon" lies in "east" by tocsin.toml:2; correct one of the two',
+        ),
         ("[collectors.bell]\n[sinks.bell]\ntype = 'paper'\nurl = 'x'", "sinks.bell: the name is taken by collectors.bell"),
         ("[http]\npublic_url = 'tocsin.example'", 'must be a web address that begins with "https://"'),
         ("[http]\ntoken = 'env:TOCSIN_TEST_UNSET'", "http.token: the environment variable TOCSIN_TEST_UNSET is not set"),

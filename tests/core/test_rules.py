@@ -201,13 +201,6 @@ def test_the_index_never_changes_the_winner(wanted: int, condition: str) -> None
     assert book(*rules).judge(event).rule == naive
 
 
-def test_the_inventorys_memory_is_bounded() -> None:
-    from ipaddress import ip_network
-
-    inventory = Inventory({}, [(ip_network("10.0.0.0/8"), Known(steps=1))], most_remembered=2)
-    assert [inventory.look_up(f"10.0.0.{n}") is not None for n in range(5)] == [True] * 5
-
-
 # --- inventory -------------------------------------------------------------------------------------
 
 
