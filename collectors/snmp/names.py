@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 
 from collectors.snmp.catalogue import Catalogue, CatalogueError, Fields
+from collectors.snmp.roles import ROLE, Role, key_of, roles_of
 
 __all__ = [
     "NOTIFICATION",
@@ -116,7 +117,15 @@ class Layers(Mapping[str, V]):
 class Names:
     """Looks up notifications and objects; both answers are remembered, since storms repeat few OIDs."""
 
-    def __init__(self, notifications: Mapping[str, Notification], objects: Mapping[str, KnownObject]) -> None:
+    def __init__(
+        self,
+        notifications: Mapping[str, Notification],
+        objects: Mapping[str, KnownObject],
+        roles: Mapping[str, tuple[Role, ...]] | None = None,
+    ) -> None:
+        self.roles_by_key: Final = {} if roles is None else roles
+        """By `key_of` an OID."""
+        self._told_roles: dict[str, tuple[Role, ...] | None] = {}
         self.notifications: Final = notifications
         """By OID, as their modules define them."""
         self.objects: Final = objects
@@ -126,7 +135,11 @@ class Names:
 
     def over(self, base: "Names") -> "Names":
         """These names, and those of ``base`` where these have none."""
-        return Names(Layers(self.notifications, base.notifications), Layers(self.objects, base.objects))
+        return Names(
+            Layers(self.notifications, base.notifications),
+            Layers(self.objects, base.objects),
+            Layers(self.roles_by_key, base.roles_by_key),
+        )
 
     def notification(self, oid: str) -> Notification | None:
         """The notification with this OID, in either of its two forms.
@@ -139,6 +152,10 @@ class Names:
     def object(self, oid: str) -> ObjectName | None:
         """The object that this OID is an instance of, by longest prefix."""
         return _remembered(self._memo, oid, self._find)
+
+    def roles(self, oid: str) -> tuple[Role, ...]:
+        """What the notification with this OID may be; empty if nothing is known."""
+        return _remembered(self._told_roles, key_of(oid), self.roles_by_key.get) or ()
 
     def _find_notification(self, oid: str) -> Notification | None:
         known = self.notifications.get(oid)
@@ -202,7 +219,11 @@ class _Records(Mapping[str, V], Generic[V]):
 
 def names_of(catalogue: Catalogue) -> Names:
     """The names in ``catalogue``; nothing is read before it is asked for."""
-    return Names(_Records(catalogue, NOTIFICATION, _notification), _Records(catalogue, OBJECT, _object))
+    return Names(
+        _Records(catalogue, NOTIFICATION, _notification),
+        _Records(catalogue, OBJECT, _object),
+        _Records(catalogue, ROLE, roles_of),
+    )
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ Labels of the event, for rules to match:
 =================  ================================================================================================
 ``trap_oid``       the notification's OID, empty if it has none
 ``trap_name``      its name, and ``trap_module`` the MIB module, if known
+``trap_role``      and others that `collectors.snmp.roles` explains, where it is known what the vendor pairs
 ``uptime``         whole seconds since the agent began, if told
 ``sender``         the UDP source address, also where a relay's word makes the source another
 ``engine_id``      of SNMPv3, in hexadecimal
@@ -30,6 +31,7 @@ from collectors.snmp import ber
 from collectors.snmp.codec import Pdu, PduType, Value, VarBind
 from collectors.snmp.names import Names, Notification, ObjectName
 from collectors.snmp.render import cut, value_text
+from collectors.snmp.roles import labels_of
 from gateway.core.event import Event, EventKind
 
 __all__ = ["UNIDENTIFIED", "event_source", "is_secret", "to_event", "trap_oid", "v1_as_v2"]
@@ -187,6 +189,9 @@ def to_event(
     head = {"trap_oid": oid, "sender": address}
     if known is not None:
         head |= {"trap_name": known.name, "trap_module": known.module}
+    roles = names.roles(oid) if oid else ()
+    if roles:
+        head |= labels_of(roles, body, {one.place: one.text for one in told})
     uptime = _scalar(varbinds, SYS_UPTIME)
     if isinstance(uptime, int):
         head["uptime"] = str((uptime & 0xFFFF_FFFF) // _HUNDREDTHS)

@@ -45,10 +45,10 @@ ENTRIES: Mapping[str, type[PluginConfig]] = {
     "rule": RuleConfig,
 }
 """Arrays of tables; included files and rule packs may have these and nothing else."""
-DEFAULT_PACKS = ("ietf", "mail-monitoring")
+DEFAULT_PACKS = ("ietf", "mail-monitoring", "vendor-traps")
 LISTS: Mapping[str, str] = {
     "rule_packs": "Shipped rule packs to use, by name, after the rules of the files; left out: "
-    + " and ".join(f"`{pack}`" for pack in DEFAULT_PACKS)
+    + ", ".join(f"`{pack}`" for pack in DEFAULT_PACKS)
     + ".",
     "include": "More files with `[[rule]]`, `[[site]]`, `[[station]]` and `[[source]]`, relative to this one; `*` is allowed. "
     "A file that ends in `.csv` is a table with one station, source or site in a row.",

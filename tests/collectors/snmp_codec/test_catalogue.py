@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.snmp.catalogue import Catalogue, CatalogueError, encode
-from collectors.snmp.making import SHIPPED, shipped_records
+from collectors.snmp.making import SHIPPED, role_records, shipped_records
 from collectors.snmp.names import names_of, notification_fields
 from tests.collectors.snmp_codec.conftest import CORPUS
 
@@ -70,11 +70,12 @@ def test_damage_costs_a_name_and_no_trap() -> None:
 
 @pytest.mark.shared
 def test_the_shipped_catalogue_is_what_its_tool_makes() -> None:
-    index = CORPUS / "mib_trap_index.jsonl.gz"
-    if not index.exists():
-        pytest.skip(f"no {index}")
-    with gzip.open(index, "rt", encoding="utf-8") as lines:
-        made = shipped_records(lines)
+    files = [CORPUS / f"{name}.jsonl.gz" for name in ("mib_trap_index", "opennms_alarm_pairs")]
+    if not all(file.exists() for file in files):
+        pytest.skip(f"no {files[0]} and {files[1]}")
+    index, pairs = (gzip.decompress(file.read_bytes()).decode().splitlines() for file in files)
+    names = shipped_records(index)
     shipped = Catalogue(SHIPPED.read_bytes())
-    assert {kind + oid: fields for kind in "no" for oid, fields in shipped.kind(kind)} == made
+    made = {kind + key: fields for kind in "nop" for key, fields in shipped.kind(kind)}
+    assert made == names | role_records(pairs, names)
     assert SHIPPED.stat().st_size < 1_000_000

@@ -268,6 +268,9 @@ class Renaming:
     def notification(self, oid: str) -> None:
         return None
 
+    def roles(self, oid: str) -> tuple:
+        return ()
+
     def object(self, oid: str):
         found = standard().object("1.3.6.1.2.1.1.5.0")
         return type(found)(name=self._name, instance="0", hint=found.hint, enum=found.enum)
