@@ -36,3 +36,15 @@ def one_line(text: str, longest: int = 250) -> str:
 def clean(text: str) -> str:
     r"""``text`` with line ends as ``\n`` and without control, format (bidirectional), private and surrogate characters."""
     return _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def toml_string(text: str) -> str:
+    """``text`` as a basic string of TOML; what is no character becomes a question mark."""
+    whole = text.encode("utf-8", "replace").decode()
+    escaped = "".join(
+        _TOML_ESCAPES.get(sign) or (f"\\u{ord(sign):04x}" if sign < " " or sign == "\x7f" else sign) for sign in whole
+    )
+    return f'"{escaped}"'
+
+
+_TOML_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}

@@ -1,6 +1,7 @@
 """Fingerprints, ids, text, drafts, paces and outbox rules."""
 
 import random
+import tomllib
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,7 @@ from gateway.core.impact import Impact, graver
 from gateway.core.operation import Operation, OperationState
 from gateway.core.pace import Breaker, Budget
 from gateway.core.reason import Failed
-from gateway.core.text import clean, one_line, span, utc
+from gateway.core.text import clean, one_line, span, toml_string, utc
 from gateway.core.ticket import Ticket, TicketField, TicketRef, TicketState
 
 NOW = 1_795_305_600_000
@@ -226,3 +227,12 @@ def test_the_third_crash_during_an_operation_sets_it_aside() -> None:
         op = replace(op, state=OperationState.INFLIGHT, unknown_ms=None)
     op = outbox.crashed(op, now_ms=NOW)
     assert (op.state, op.unknown_ms) == (OperationState.DEAD, NOW)  # whoever repeats it looks first
+
+
+@given(st.text())
+def test_a_string_of_toml_reads_back(text):
+    assert tomllib.loads(f"x = {toml_string(text)}")["x"] == text.encode("utf-8", "replace").decode()
+
+
+def test_a_string_of_toml_is_readable():
+    assert toml_string('a "b"\\\n\x00\x7f\ud800') == '"a \\"b\\"\\\\\\n\\u0000\\u007f?"'
