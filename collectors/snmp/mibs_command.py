@@ -17,7 +17,7 @@ from collectors.snmp.render import escape
 SHOWN: int = 20
 """Problems that ``add`` shows; ``lint`` shows all."""
 
-_STATE_DIR = click.option(
+STATE_DIR = click.option(
     "--state-dir",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="TOCSIN_STATE_DIR",
@@ -35,7 +35,7 @@ def mibs() -> None:
 
 @mibs.command()
 @_FOLDER
-@_STATE_DIR
+@STATE_DIR
 def add(folder: Path, state_dir: Path) -> None:
     """Read all MIB files in DIR, or that file; the daemon uses the names from its next start on.
 
@@ -63,7 +63,7 @@ def add(folder: Path, state_dir: Path) -> None:
 
 @mibs.command()
 @_FOLDER
-@_STATE_DIR
+@STATE_DIR
 def lint(folder: Path, state_dir: Path) -> None:
     """Tell everything that is wrong in the MIB files in DIR, with file and line; nothing is stored.
 
@@ -78,7 +78,7 @@ def lint(folder: Path, state_dir: Path) -> None:
 
 
 @mibs.command("list")
-@_STATE_DIR
+@STATE_DIR
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON document.")
 def list_modules(state_dir: Path, *, as_json: bool) -> None:
     """List the modules that were added."""

@@ -23,6 +23,7 @@ from gateway.cli.contributed import COMMANDS, Contributed
 from gateway.cli.demo import demo
 from gateway.cli.exits import Exit, Failure
 from gateway.cli.explain import explain
+from gateway.cli.imports import import_
 from gateway.cli.incidents import incidents
 from gateway.cli.outbox import outbox
 from gateway.cli.plugins import plugins
@@ -62,6 +63,7 @@ for _command in (
     check,
     demo,
     explain,
+    import_,
     incidents,
     outbox,
     plugins,

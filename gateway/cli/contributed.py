@@ -1,7 +1,7 @@
 """Commands that plugins bring, found by entry point: the gateway imports no plugin.
 
-A plugin names a `click.Command` in the group ``tocsin.commands`` (``tocsin mibs``) or ``tocsin.senders`` (``tocsin send trap``).
-It is loaded when it is called, or listed by ``--help``.
+A plugin names a `click.Command` in the group ``tocsin.commands`` (``tocsin mibs``), ``tocsin.senders`` (``tocsin send trap``)
+or ``tocsin.importers`` (``tocsin import snmptt``). It is loaded when it is called, or listed by ``--help``.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from gateway.cli.exits import Exit, Failure
 
 COMMANDS = "tocsin.commands"
 SENDERS = "tocsin.senders"
+IMPORTERS = "tocsin.importers"
 
 
 class Contributed(click.Group):
