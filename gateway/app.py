@@ -25,6 +25,7 @@ from gateway.clock import Steps, SystemClock
 from gateway.compose import judge_of, limits_of, policy_of, public_url_of, terms_of
 from gateway.config import CollectorInstance, Config
 from gateway.core.blind import Said
+from gateway.core.drops import DropLedger
 from gateway.core.event import OURSELVES, Event, EventKind
 from gateway.core.ids import IdMaker
 from gateway.core.reason import Dropped
@@ -98,6 +99,8 @@ class App:
         self.store = store
         self.clock = clock
         self.connected: dict[str, bool] = {}
+        self.drops: dict[str, DropLedger] = {}
+        """What collectors could not keep, by collector."""
         self.ready = False
         self.damage = ""
         """What is wrong with the store's file; empty if nothing is known to be."""
@@ -264,6 +267,7 @@ class App:
             connected=self._connected,
             clock=self.clock,
             refusal=lambda: self.damage,
+            drops=self.drops.setdefault(name, DropLedger()),
         )
 
     def upkeep(self) -> Upkeep:

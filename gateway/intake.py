@@ -7,6 +7,7 @@ from typing import Protocol
 import structlog
 
 from gateway import metrics
+from gateway.core.drops import DropLedger
 from gateway.core.event import Beat, Event
 from gateway.core.reason import Dropped
 from gateway.plugin import Clock, Overloaded, Receipt
@@ -15,7 +16,6 @@ log = structlog.get_logger()
 
 SAY_EVERY_S = 60.0
 """A drop is logged once per source and reason in this time."""
-MOST_REMEMBERED = 4096
 SAY_MOST = 100
 """Lines about drops in the same time, of one collector: addresses can be forged, so that each drop has a source of its own."""
 
@@ -78,8 +78,12 @@ class CollectorIntake:
         connected: Callable[[str, bool], None],
         clock: Clock,
         refusal: Callable[[], str] = lambda: "",
+        drops: DropLedger | None = None,
     ) -> None:
-        """Serve the collector ``name``; while ``refusal`` says why, nothing is taken that would have to be acknowledged."""
+        """Serve the collector ``name``; while ``refusal`` says why, nothing is taken that would have to be acknowledged.
+
+        ``drops`` remembers who sent what was not kept.
+        """
         self._name = name
         self._engine = engine
         self._watch = watch
@@ -87,7 +91,7 @@ class CollectorIntake:
         self._refusal = refusal
         self._clock = clock
         self._up: bool | None = None
-        self._said: dict[tuple[str, Dropped], tuple[float, int]] = {}
+        self._drops = DropLedger() if drops is None else drops
         self._lines = Lines(SAY_MOST, SAY_EVERY_S)
         self._received = metrics.INPUTS_RECEIVED.labels(name)
         metrics.INPUTS_KEPT.labels(name)
@@ -116,13 +120,11 @@ class CollectorIntake:
         if reason is Dropped.DUPLICATE:
             return  # folding a retransmission is our duty, not a trouble
         now_s = self._clock.monotonic_s()
-        said_s, unsaid = self._said.get((source, reason), (-SAY_EVERY_S, 0))
-        if now_s - said_s < SAY_EVERY_S:
-            self._said[source, reason] = (said_s, unsaid + count)
+        told = self._drops.add(source, reason, count, now_ms=self._clock.now_ms(), detail=detail)
+        if now_s - told.said_s < SAY_EVERY_S:
+            told.unsaid += count
             return
-        if len(self._said) >= MOST_REMEMBERED:
-            self._said.clear()
-        self._said[source, reason] = (now_s, 0)
+        unsaid, told.said_s, told.unsaid = told.unsaid, now_s, 0
         if not self._lines.spend(now_s):
             return  # counted all the same
         if self._lines.held:

@@ -9,8 +9,8 @@ On failure: a datagram that is not kept is counted by reason and never stops the
 if the intake is full it is counted as dropped. An inform is answered after its commit; if the store cannot take it there
 is no answer, and its sender repeats. What the kernel drops for want of buffer is counted too. A broken socket ends
 `run`, and the host starts the collector anew. SNMPv3 needs two values in the store: our engine id, and how often we
-started; without the store there is no start. The boots and times of other engines are in memory: after a restart the
-first authentic message of each is believed.
+started; without the store there is no start. The boots and times of other engines are kept every five minutes and at a
+stop: after a kill, what came in the minutes before it may be replayed once.
 
 SNMPv3 adds two labels to those of `translate`: ``context`` if there is one, and ``time_window`` (``outside``) if a lenient
 user's message came late.

@@ -16,6 +16,7 @@ from prometheus_client import Counter, Gauge
 from collectors.snmp import again, codec, informs, translate
 from collectors.snmp.ber import DecodeError
 from collectors.snmp.config import SnmpConfig, SourceFrom
+from collectors.snmp.keeper import Keeper
 from collectors.snmp.names import Names
 from collectors.snmp.peers import Peers
 from collectors.snmp.render import escape
@@ -49,6 +50,7 @@ class SnmpCollector:
         self.listeners = tuple(listeners)
         self._config, self._name, self._clock = config, host.name, host.clock
         self._usm, self._names = usm, names
+        self._keeper = Keeper(host.keep, usm, name=host.name, now_s=host.clock.monotonic_s())
         self._peers = Peers(allow=config.allow, relays=config.relays)
         self._communities = frozenset(community.reveal().encode() for community in config.communities)
         self._limits = codec.Limits(max_varbinds=config.max_varbinds)
@@ -75,12 +77,21 @@ class SnmpCollector:
             while self._broken is None:
                 await self._clock.sleep(LOOK_EVERY_S)
                 self._look(intake)
+                await self._keeper.turn(self._clock.monotonic_s())
             raise self._broken
         finally:
             for listener in self.listeners:
                 loop.remove_reader(listener.fileno())
             self._look(intake)
             intake.connected(False)
+
+    async def recall(self) -> None:
+        """Know the engines again that were known before the restart."""
+        await self._keeper.recall(self._clock.monotonic_s())
+
+    async def remember(self) -> None:
+        """Keep what is known of engines, at the end."""
+        await self._keeper.save()
 
     def _look(self, intake: Intake) -> None:
         """Count what the kernel dropped: it was received, by the machine, and not kept."""
@@ -175,7 +186,7 @@ class SnmpCollector:
 
     def _take_v3(self, arrival: "Arrival", intake: Intake) -> bool:
         try:
-            trusted = self._usm.receive(arrival.datagram.data, arrival.now_s)
+            trusted = self._usm.receive(arrival.datagram.data, arrival.now_s, arrival.datagram.host)
         except UsmError as error:
             if error.report and self._reports.spend(arrival.now_s) and arrival.answer(error.report):
                 REPORTS.inc()

@@ -246,6 +246,8 @@ class SnmpConfig(PluginConfig):
     """Milliseconds of reading and decoding at once before anything else gets its turn."""
     engines_max: int = Field(default=16_384, ge=1, le=1_000_000)
     """SNMPv3 engines remembered, once for each user; beyond, the one unheard for longest is forgotten (2 KiB each)."""
+    engines_per_source: int = Field(default=4096, ge=1, le=1_000_000)
+    """Of these, how many one source address may bring, such as a proxy; beyond, its own one unheard for longest is forgotten."""
     repeats_max: int = Field(default=200_000, ge=100, le=10_000_000)
     """SNMPv3 messages remembered, for at least 150 s, to refuse exact repeats (about 100 octets each)."""
     lookaside_max: int = Field(default=2048, ge=0, le=1_000_000)

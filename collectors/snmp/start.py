@@ -66,11 +66,17 @@ async def build(config: SnmpConfig, host: Host) -> AsyncIterator[SnmpCollector]:
             now_s=host.clock.monotonic_s(),
             salt=secrets.randbits(64),
             engines_max=config.engines_max,
+            engines_per_source=config.engines_per_source,
             repeats_max=config.repeats_max,
         )
         tell(config, host.name, listeners, engine_id)
         names = await asyncio.to_thread(names_in, host.state_dir)
-        yield SnmpCollector(config, host, listeners=listeners, usm=usm, names=names)
+        collector = SnmpCollector(config, host, listeners=listeners, usm=usm, names=names)
+        await collector.recall()
+        try:
+            yield collector
+        finally:
+            await collector.remember()
 
 
 def names_in(state_dir: Path) -> Names:

@@ -8,12 +8,12 @@ A user's messages must have at least the security level that its configuration a
 """
 
 import hmac
-from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from collectors.snmp import codec, v3
 from collectors.snmp.ber import COUNTER32
+from collectors.snmp.engines import Engines, Seen
 from collectors.snmp.keys import (
     MAC_OCTETS,
     PRIV_OCTETS,
@@ -100,13 +100,6 @@ class Trusted(NamedTuple):
     """What decrypted it, and encrypts the answer."""
 
 
-class _Remote(NamedTuple):
-    """What is known of one user at one engine."""
-
-    keys: Keys
-    clock: RemoteClock
-
-
 class Usm:
     """Users, our own engine, and what is known of the engines of others."""
 
@@ -119,6 +112,7 @@ class Usm:
         now_s: float,
         salt: int,
         engines_max: int = 16_384,
+        engines_per_source: int = 4096,
         repeats_max: int = 200_000,
     ) -> None:
         """Begin these boots of our engine.
@@ -130,15 +124,14 @@ class Usm:
             now_s: monotonic seconds.
             salt: a random number that salts of our answers count up from.
             engines_max: engines remembered, once for each user; the one unheard for longest is forgotten first.
+            engines_per_source: those of them that one source address may bring.
             repeats_max: messages remembered to refuse their exact repetition.
         """
         self.engine_id = engine_id
         self._clock = OwnClock(boots, now_s)
         self._users = {user.name: user for user in users}
         self._own_keys = {name: Keys(user, engine_id) for name, user in self._users.items()}
-        # By engine and user, so that one user's password does not set the clock by which another user is judged.
-        self._engines: OrderedDict[tuple[bytes, bytes], _Remote] = OrderedDict()
-        self._engines_max = engines_max
+        self._engines: Engines[Keys] = Engines(most=engines_max, most_of_source=engines_per_source)
         self._repeats = Repeats(repeats_max)
         self._salt = salt
         self._stats = dict.fromkeys(range(UNSUPPORTED_LEVEL, DECRYPTION_ERROR + 1), 0)
@@ -148,8 +141,21 @@ class Usm:
         """Engines remembered, each once for every user it speaks for."""
         return len(self._engines)
 
-    def receive(self, data: bytes, now_s: float) -> Trusted:
-        """Judge one datagram.
+    def seen(self) -> list[Seen]:
+        """What is known of the engines of others, to be kept."""
+        return self._engines.seen()
+
+    def recall(self, seen: Iterable[Seen], now_s: float) -> None:
+        """Take what was kept before a restart."""
+
+        def keys(one: Seen) -> Keys | None:
+            user = self._users.get(one.user)
+            return None if user is None else Keys(user, one.engine_id)
+
+        self._engines.recall(seen, keys, now_s=now_s)
+
+    def receive(self, data: bytes, now_s: float, source: str = "") -> Trusted:
+        """Judge one datagram from the address ``source``.
 
         Raises:
             DecodeError: it is no SNMPv3 message.
@@ -161,7 +167,7 @@ class Usm:
         late, repeated, cipher = "", False, None
         if message.flags & v3.AUTHENTICATED:
             keys = self._authenticate(message, user, now_s, ours=ours)
-            late = self._judge_time(message, keys, now_s, ours=ours)
+            late = self._judge_time(message, keys, now_s, source, ours=ours)
             repeated = self._repeats.seen(message.mac, now_s)
             if repeated and not ours:
                 raise UsmError("an exact repeat of an earlier message", reason=Dropped.REPLAYED)
@@ -236,7 +242,7 @@ class Usm:
             raise self._refuse(message, WRONG_DIGEST, detail, Dropped.AUTH_FAILED, now_s)
         return keys
 
-    def _judge_time(self, message: v3.Message, keys: Keys, now_s: float, *, ours: bool) -> str:
+    def _judge_time(self, message: v3.Message, keys: Keys, now_s: float, source: str, *, ours: bool) -> str:
         """Step 7; returns why the message is late if its user is lenient, and empty if it is not."""
         if ours:
             late = self._clock.judge(message.boots, message.time, now_s)
@@ -250,15 +256,13 @@ class Usm:
         known = (message.engine_id, keys.user.name)
         remote = self._engines.get(known)
         if remote is None:
-            remote = self._engines[known] = _Remote(keys, RemoteClock(message.boots, message.time, now_s))
-            if len(self._engines) > self._engines_max:
-                self._engines.popitem(last=False)
+            remote = self._engines.learn(known, keys, RemoteClock(message.boots, message.time, now_s), source=source)
         else:
-            self._engines.move_to_end(known)
+            self._engines.heard(known)
         late = remote.clock.judge(message.boots, message.time, now_s)
         if late and keys.user.strict:
             cure = '; if its agent forgets its boots, set time_window = "lenient" for this user'
-            raise UsmError(late + cure, reason=Dropped.REPLAYED)
+            raise UsmError(f"engine {message.engine_id.hex()}: {late}{cure}", reason=Dropped.REPLAYED)
         return late
 
     def _decrypt(self, message: v3.Message, keys: Keys, now_s: float) -> tuple[v3.Scoped, Privacy | None]:

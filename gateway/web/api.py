@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from gateway.core.decision import Verb
 from gateway.core.incident import State
 from gateway.core.operation import OperationState
+from gateway.core.reason import Dropped
 from gateway.store.api import Page
 
 if TYPE_CHECKING:
@@ -87,6 +88,37 @@ class Api:
         """Conditions that no rule knows."""
         return await _page(request, self._reader.unknown)
 
+    async def drops(self, request: Request) -> Response:
+        """What was not kept, by source and reason, the latest first; ``reason`` (comma-separated) narrows the list."""
+        reasons = _words(request, "reason", Dropped)
+        found = [
+            {
+                "collector": name,
+                "source": drops.source,
+                "reason": drops.reason.value,
+                "count": drops.count,
+                "first_seen_ms": drops.first_seen_ms,
+                "last_seen_ms": drops.last_seen_ms,
+                "detail": drops.detail,
+            }
+            for name, ledger in self._app.drops.items()
+            for drops in ledger
+            if not reasons or drops.reason in reasons
+        ]
+        found.sort(key=lambda item: -cast("int", item["last_seen_ms"]))
+        return await _page(request, _listed(found))
+
+
+def _listed(items: list[dict[str, Any]]) -> Callable[..., Awaitable[Page]]:
+    """Pages of what is in memory; the cursor is the place in the list, so what changes meanwhile may come twice."""
+
+    async def read(*, cursor: str, limit: int) -> Page:
+        begin = int(cursor or "0")
+        end = begin + limit
+        return Page(items=items[begin:end], next=str(end) if end < len(items) else None)
+
+    return read
+
 
 def public(item: Mapping[str, Any]) -> dict[str, Any]:
     """An item as programs get it: instants (``first_seen_ms``) become RFC 3339 (``first_seen``)."""
@@ -116,7 +148,7 @@ async def _page(request: Request, read: Callable[..., Awaitable[Page]]) -> Respo
 
 def _cursor(request: Request) -> str:
     cursor = request.query_params.get("cursor", "")
-    if request.url.path.endswith("/outbox") and cursor and not _is_number(cursor):
+    if request.url.path.endswith(("/outbox", "/drops")) and cursor and not _is_number(cursor):
         raise HTTPException(400, "cursor: take it from the answer's next")
     return cursor
 
@@ -132,7 +164,7 @@ def _limit(request: Request) -> int:
     return int(given)
 
 
-def _words(request: Request, name: str, closed: type[State] | type[OperationState]) -> list[str]:
+def _words(request: Request, name: str, closed: type[State] | type[OperationState] | type[Dropped]) -> list[str]:
     given = [word for word in ",".join(request.query_params.getlist(name)).split(",") if word]
     wrong = [word for word in given if word not in list(closed)]
     if wrong:

@@ -6,6 +6,7 @@ from typing import Any
 from gateway.core.impact import Impact
 from gateway.core.incident import State
 from gateway.core.operation import OperationState
+from gateway.core.reason import Dropped
 from gateway.core.station import StationState
 from gateway.core.ticket import TicketState
 
@@ -109,6 +110,15 @@ _SCHEMAS = {
         error=_TEXT,
     ),
     "Unknown": _object(condition=_TEXT, count=_NUMBER, first_seen=_INSTANT, last_seen=_INSTANT, sample=_TEXT),
+    "Drops": _object(
+        collector=_TEXT,
+        source=_TEXT,
+        reason=_words(Dropped),
+        count=_NUMBER,
+        first_seen=_INSTANT,
+        last_seen=_INSTANT,
+        detail=_TEXT,
+    ),
     "Error": _object(error=_TEXT),
     "Done": _object(id=_NUMBER, done=_TEXT),
 }
@@ -150,6 +160,7 @@ def _command(what: str, answer: dict[str, Any], *parameters: dict[str, Any]) -> 
 
 def document() -> dict[str, Any]:
     """The document, OpenAPI 3.1."""
+    reasons = _query("reason", "Only these reasons, comma-separated.")
     states = _query("state", "Only these states, comma-separated.")
     return {
         "openapi": "3.1.0",
@@ -185,6 +196,7 @@ def document() -> dict[str, Any]:
                 _path("verb", {"type": "string", "enum": ["requeue", "drop"]}),
             ),
             "/api/v1/unknown": _list("Unknown", "Conditions that no rule knows."),
+            "/api/v1/drops": _list("Drops", "What was not kept, by source and reason, the latest first.", reasons),
         },
         "components": {
             "schemas": _SCHEMAS,

@@ -57,6 +57,7 @@ def site(app: "App", *, admin: bool) -> Starlette:
         Route("/api/v1/outbox", faces.outbox),
         Route("/api/v1/outbox/{id}/{verb}", command(faces.operate), methods=["POST"]),
         Route("/api/v1/unknown", faces.unknown),
+        Route("/api/v1/drops", faces.drops),
         Route("/", looks.overview),
         Route("/incidents/{id}", looks.incident),
         Route("/tickets/{id}", looks.ticket),

@@ -174,3 +174,18 @@ def test_something_else_that_answers_is_not_taken_for_tocsin(command, daemon):
 def test_a_wrong_command_line_is_a_usage_error(command):
     assert command("incidents", "--state", "broken").exit_code == Exit.USAGE
     assert command("nonsense").exit_code == Exit.USAGE
+
+
+def test_drops_are_listed_by_source_and_reason(command, daemon):
+    drops = {
+        "collector": "snmp", "source": "192.0.2.7", "reason": "auth_failed", "count": 12,
+        "first_seen": "2026-11-22T03:00:00Z", "last_seen": "2026-11-22T03:00:05Z", "detail": "wrong digest for user 'ops'",
+    }  # fmt: skip
+    daemon.will_answer("/api/v1/drops", {"items": [drops], "next": None})
+    lines = command("drops", "--reason", "auth_failed", "--url", daemon.url).stdout.splitlines()
+    assert lines[0].split() == ["COLLECTOR", "SOURCE", "REASON", "COUNT", "FIRST", "LAST", "WHY"]
+    assert lines[1].split()[:4] == ["snmp", "192.0.2.7", "auth_failed", "12"]
+    assert daemon.asked[-1][2]["reason"] == ["auth_failed"]
+    assert json.loads(command("drops", "--json", "--url", daemon.url).stdout)["items"] == [drops]
+    daemon.will_answer("/api/v1/drops", {"items": [], "next": None})
+    assert command("drops", "--url", daemon.url).stdout == "nothing was dropped\n"

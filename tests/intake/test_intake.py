@@ -5,8 +5,9 @@ import asyncio
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from gateway.core.drops import MOST_REMEMBERED
 from gateway.core.reason import Dropped
-from gateway.intake import MOST_REMEMBERED, SAY_MOST, CollectorIntake
+from gateway.intake import SAY_MOST, CollectorIntake
 from gateway.testing.clock import ManualClock
 
 
@@ -38,7 +39,7 @@ async def test_a_flood_from_forged_addresses_writes_no_flood_of_lines_and_fills_
     with capture_logs() as logs:
         for number in range(3 * MOST_REMEMBERED):
             one.dropped(Dropped.MALFORMED, source=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
-            assert len(one._said) <= MOST_REMEMBERED
+            assert len(one._drops) <= MOST_REMEMBERED
     assert len(logs) == SAY_MOST
     assert counted() - before == 3 * MOST_REMEMBERED
     await clock.advance(61)

@@ -76,6 +76,19 @@ priv_password = "env:V3_PRIV"
         wrong = [word.replace("auth-password", "not-the-password") for word in words]
         assert await house.trap_v3(*wrong, inform=True) != 0
         assert (await house.incident())["occurrences"] == 2
+        assert await house.trap_v3("-e", "0x80001f8880aabbccdd00112233", *wrong) == 0
+        assert await house.trap_v3("-e", "0x80001f8880aabbccdd00112233", "-u", "nobody", "-l", "noAuthNoPriv") == 0
+
+        async def told() -> list[dict[str, object]]:
+            items = (await house.get("/api/v1/drops?reason=auth_failed,unknown_user"))["items"]
+            return items if len(items) == 2 else []
+
+        by_reason = {item["reason"]: item for item in await house.eventually(told, what="both are told")}
+        assert by_reason["auth_failed"]["count"] == 2
+        assert by_reason["auth_failed"]["source"] == "127.0.0.1"
+        assert "wrong digest for user 'station'" in by_reason["auth_failed"]["detail"]
+        assert "user 'nobody' is not configured" in by_reason["unknown_user"]["detail"]
+        assert "password" not in by_reason["unknown_user"]["detail"]
 
 
 async def test_metrics_add_up(build) -> None:

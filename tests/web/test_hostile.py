@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from gateway.config import load
+from gateway.core.drops import DropLedger
 from gateway.plugins import discover
 from gateway.store.sqlite import open_sqlite
 from gateway.testing.clock import ManualClock
@@ -22,8 +23,9 @@ async def ask(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     async with open_sqlite(tmp_path) as store:
         config = load(None, plugins=discover())
         app = SimpleNamespace(
-            config=config, store=store, clock=ManualClock(), webhooks={}, deliveries={}, connected={}, troubles=list
-        )
+            config=config, store=store, clock=ManualClock(), webhooks={}, deliveries={}, connected={}, troubles=list,
+            drops={"snmp": DropLedger()},
+        )  # fmt: skip
         transport = httpx.ASGITransport(app=site(app, admin=True))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client
@@ -39,8 +41,9 @@ async def test_a_limit_that_is_none_is_one_sentence(ask: httpx.AsyncClient, numb
 
 @pytest.mark.parametrize("cursor", [LONG, "x", "\N{SUPERSCRIPT TWO}"])
 async def test_a_cursor_that_is_none_is_one_sentence(ask: httpx.AsyncClient, cursor: str) -> None:
-    answer = await ask.get("/api/v1/outbox", params={"cursor": cursor})
-    assert (answer.status_code, answer.json()) == (400, {"error": "cursor: take it from the answer's next"})
+    for path in ("/api/v1/outbox", "/api/v1/drops"):
+        answer = await ask.get(path, params={"cursor": cursor})
+        assert (answer.status_code, answer.json()) == (400, {"error": "cursor: take it from the answer's next"})
 
 
 @pytest.mark.parametrize("number", [LONG, "9" * 19, "9" * 18, "x", "-1", "%00"])
