@@ -83,6 +83,11 @@ def test_plugins_senders_and_schema_are_found(environment, tmp_path):
     assert {item["name"] for item in said["items"]} >= {"snmp", "mqtt", "smtp", "hubspot", "jira", "clickup", "local"}
     for sender in ("trap", "beat", "mail"):
         assert run(environment / "tocsin", "send", sender, "--help", cwd=tmp_path).returncode == 0
+    for words in (("mibs", "list"), ("import", "snmptt", "--help"), ("import", "opennms", "--help")):
+        assert run(environment / "tocsin", *words, cwd=tmp_path).returncode == 0
+    assert "42" in run(environment / "tocsin", "mibs", "list", cwd=tmp_path).stdout, (
+        "the shipped names are in the wheel"
+    )
     schema = run(environment / "tocsin", "schema", cwd=tmp_path)
     assert json.loads(schema.stdout)["title"] == "Tocsin configuration"
 
