@@ -30,6 +30,8 @@ CALL_SECONDS = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
 SINK_UP = Gauge("tocsin_sink_up", "1 while the sink accepts calls: breaker closed, credentials accepted.", ["sink"])
+SINK_SHADOW = Gauge("tocsin_sink_shadow", "1 while the sink only records what it would do.", ["sink"])
+CALLS_RECORDED = Counter("tocsin_calls_recorded", "Calls that a sink in shadow would have made.", ["sink"])
 TICKETS_OPENED = Counter("tocsin_tickets_opened", "Tickets made, or found to be made, in a tracker.", ["sink"])
 TICKET_SECONDS = Histogram(
     "tocsin_ticket_seconds",

@@ -31,6 +31,7 @@ from gateway.cli.schema import schema
 from gateway.cli.send import send
 from gateway.cli.setup import setup
 from gateway.cli.stations import stations
+from gateway.cli.trial import test
 from gateway.config import ConfigError
 from gateway.plugins import PluginError
 
@@ -56,7 +57,22 @@ def tocsin() -> None:
     """From the equipment that cries out to the people who repair it."""
 
 
-for _command in (backup, check, demo, explain, incidents, outbox, plugins, restore, run, schema, send, setup, stations):
+for _command in (
+    backup,
+    check,
+    demo,
+    explain,
+    incidents,
+    outbox,
+    plugins,
+    restore,
+    run,
+    schema,
+    send,
+    setup,
+    stations,
+    test,
+):
     tocsin.add_command(_command)
 
 
