@@ -43,6 +43,9 @@ OBSERVATIONS = Counter("tocsin_observations", "Tickets looked at in a tracker.",
 WEBHOOKS = Counter("tocsin_webhooks", "Webhooks that came in, by what became of them.", ["sink", "outcome"])
 TICKET_DUPLICATES = Counter("tocsin_ticket_duplicates", "Second tickets of an incident, found and closed.", ["sink"])
 
+JOURNAL_KEPT = Counter("tocsin_journal_kept", "Runs of equal inputs written into the journal.")
+JOURNAL_LOST = Counter("tocsin_journal_lost", "Runs of equal inputs that the journal could not keep.")
+
 INCIDENTS = Gauge("tocsin_incidents", "Incidents that are not closed, by state.", ["state"])
 INCIDENTS_OPEN = Gauge("tocsin_incidents_open", "Open incidents, by impact.", ["impact"])
 OUTBOX_OPERATIONS = Gauge("tocsin_outbox_operations", "Operations in the outbox.", ["sink", "state"])

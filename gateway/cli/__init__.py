@@ -26,6 +26,7 @@ from gateway.cli.explain import explain
 from gateway.cli.incidents import incidents
 from gateway.cli.outbox import outbox
 from gateway.cli.plugins import plugins
+from gateway.cli.replay import replay
 from gateway.cli.run import run
 from gateway.cli.schema import schema
 from gateway.cli.send import send
@@ -65,6 +66,7 @@ for _command in (
     incidents,
     outbox,
     plugins,
+    replay,
     restore,
     run,
     schema,

@@ -13,6 +13,7 @@ from gateway.config.models import (
     DefaultsConfig,
     EngineConfig,
     HttpConfig,
+    JournalConfig,
     RetentionConfig,
     StationsConfig,
     TicketsConfig,
@@ -53,6 +54,7 @@ class Config:
     http: HttpConfig
     engine: EngineConfig
     retention: RetentionConfig
+    journal: JournalConfig
     tickets: TicketsConfig
     defaults: DefaultsConfig
     stations: StationsConfig

@@ -88,6 +88,7 @@ async def staged(
     clock = VirtualClock(start_ms - round(SETTLE_S * 1000))
     config = replace(
         config,
+        journal=config.journal.model_copy(update={"enabled": False}),
         engine=config.engine.model_copy(update={"lazy_ms": 1}),
         sinks={
             name: replace(instance, shadow=False, plugin=replace(dry(instance.plugin, calls.append), calls_per_s=FAST))
