@@ -119,7 +119,7 @@ class App:
             wake_delivery=self.wake_delivery,
             clock_jump=jumps.jump_ms if jumps else lambda: 0,
             follow_clock=jumps.follow if jumps else lambda _jump_ms: None,
-            journal=self.journal.keep if kept.enabled else lambda _runs: None,
+            journal=self.journal.keep if kept.enabled else lambda _runs, _incidents: None,
         )
         self.own = OwnEvents(self.engine)
         self.watch = Watch(

@@ -44,14 +44,14 @@ class Journal:
         self._clock = clock
         self._keep_s = days * 86_400
         self._bytes_max = megabytes << 20
-        self._waiting: list[Run] = []
+        self._waiting: list[tuple[Run, str]] = []
         self._file: Path | None = None
         self._failing = False
 
-    def keep(self, runs: Sequence[Run]) -> None:
-        """Take what was committed; it is written soon."""
+    def keep(self, runs: Sequence[Run], incidents: Sequence[str]) -> None:
+        """Take what was committed, with the incident that each run touched; it is written soon."""
         room = max(0, RUNS_MAX - len(self._waiting))
-        self._waiting += runs[:room]
+        self._waiting += list(zip(runs, incidents, strict=True))[:room]
         if len(runs) > room:
             metrics.JOURNAL_LOST.inc(len(runs) - room)
 
@@ -79,8 +79,13 @@ class Journal:
 
     # --- on another thread ------------------------------------------------------------------------
 
-    def _append(self, runs: Sequence[Run], now_s: float) -> None:
-        member = packed([Recorded(event=r.event, first_ms=r.first_ms, last_ms=r.last_ms, count=r.count) for r in runs])
+    def _append(self, runs: Sequence[tuple[Run, str]], now_s: float) -> None:
+        member = packed(
+            [
+                Recorded(event=r.event, first_ms=r.first_ms, last_ms=r.last_ms, count=r.count, incident=incident)
+                for r, incident in runs
+            ]
+        )
         if self._file is None or not self._file.exists() or self._file.stat().st_size >= self._bytes_max // FILES:
             self._file = self._begin_file(now_s)
         about = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)  # mails are in there

@@ -20,6 +20,8 @@ class Recorded:
     first_ms: int
     last_ms: int
     count: int = 1
+    incident: str = ""
+    """Public id of the incident that it touched; empty if it touched none."""
 
 
 def as_record(recorded: Recorded) -> dict[str, Any]:
@@ -27,6 +29,8 @@ def as_record(recorded: Recorded) -> dict[str, Any]:
     event = recorded.event
     record: dict[str, Any] = {"first_ms": recorded.first_ms, "last_ms": recorded.last_ms, "count": recorded.count}
     record["kind"] = event.kind.value
+    if recorded.incident:
+        record["incident"] = recorded.incident
     for name in _TEXTS:
         if text := getattr(event, name):
             record[name] = text
@@ -53,7 +57,13 @@ def of_record(record: Mapping[str, Any]) -> Recorded:
         references=tuple(Reference(key=key, also=also) for key, also in record.get("references", ())),
         known_as=tuple(record.get("known_as", ())),
     )
-    return Recorded(event=event, first_ms=record["first_ms"], last_ms=record["last_ms"], count=record["count"])
+    return Recorded(
+        event=event,
+        first_ms=record["first_ms"],
+        last_ms=record["last_ms"],
+        count=record["count"],
+        incident=record.get("incident", ""),
+    )
 
 
 def at_once(recorded: Recorded) -> list[Event]:

@@ -252,7 +252,9 @@ class Rulebook:
         look_up = fields_of(event)
         for matcher in rule.matchers:
             if matcher.match(look_up) is None:
-                return f"{matcher} does not hold: {matcher.field} is {look_up(matcher.field)[:120]!r}"
+                held = sum(one.match(look_up) is not None for one in rule.matchers)
+                others = f"; {held} of its {len(rule.matchers)} matchers hold" if held else ""
+                return f"{matcher} does not hold: {matcher.field} is {look_up(matcher.field)[:120]!r}{others}"
         return ""
 
 

@@ -47,9 +47,13 @@ def run(one: Event, count: int = 1) -> Run:
     return Run(one, verdict, one.at_ms, one.at_ms, offered=count)
 
 
+def hand(keeping: Journal, runs: list[Run]) -> None:
+    keeping.keep(runs, ["T1"] * len(runs))
+
+
 @given(EVENTS, st.integers(1, 1000))
 def test_what_is_recorded_comes_back_as_it_was(one, count):
-    recorded = Recorded(event=one, first_ms=5, last_ms=9, count=count)
+    recorded = Recorded(event=one, first_ms=5, last_ms=9, count=count, incident=one.source)
     assert of_record(as_record(recorded)) == recorded
 
 
@@ -79,9 +83,9 @@ def keeping(tmp_path: Path):
 
 
 async def test_what_came_in_a_second_is_one_member_that_zcat_reads(keeping, tmp_path):
-    keeping.keep([run(event(1)), run(event(2), 200)])
+    hand(keeping, [run(event(1)), run(event(2), 200)])
     await keeping.flush()
-    keeping.keep([run(event(3))])
+    hand(keeping, [run(event(3))])
     await keeping.flush()
     (path,) = journal.files(tmp_path / journal.FOLDER)
     assert path.stat().st_mode & 0o777 == 0o600
@@ -95,7 +99,7 @@ async def test_it_never_takes_more_room_than_it_may(tmp_path):
     keeping = Journal(tmp_path, clock=clock, days=14, megabytes=1)
     for number in range(60):
         text = "".join(chr(0x4E00 + (number * 7919 + n * 104_729) % 20_000) for n in range(20_000))
-        keeping.keep([run(event(number, description=text))])
+        hand(keeping, [run(event(number, description=text))])
         await keeping.flush()
         await clock.advance(1, settle=1)
     kept = journal.files(tmp_path / journal.FOLDER)
@@ -109,15 +113,15 @@ async def test_a_disk_that_refuses_is_told_once_and_holds_up_nobody(tmp_path, ca
     (tmp_path / journal.FOLDER).write_text("no folder")
     keeping = Journal(tmp_path, clock=ManualClock(), days=14, megabytes=1)
     for number in range(3):
-        keeping.keep([run(event(number))])
+        hand(keeping, [run(event(number))])
         await keeping.flush()
     (tmp_path / journal.FOLDER).unlink()
-    keeping.keep([run(event(9))])
+    hand(keeping, [run(event(9))])
     await keeping.flush()
     assert len(list(read(tmp_path, since_ms=0))) == 1
 
 
 async def test_what_waits_is_bounded(keeping):
-    keeping.keep([run(event(1))] * (journal.RUNS_MAX + 5))
+    hand(keeping, [run(event(1))] * (journal.RUNS_MAX + 5))
     assert len(keeping._waiting) == journal.RUNS_MAX
     await asyncio.sleep(0)

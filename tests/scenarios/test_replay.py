@@ -15,7 +15,7 @@ HELD = (
 async def test_a_week_later_other_rules_are_tried_on_what_was_heard(build, tmp_path):
     async with build() as house:
         await house.link("down", 3)
-        await house.sees(condition="link_down", state="open")
+        down = await house.sees(condition="link_down", state="open")
         await house.mail("Please help")
         await house.sees(condition="mail")
         await house.passes(seconds=2)
@@ -47,3 +47,7 @@ async def test_a_week_later_other_rules_are_tried_on_what_was_heard(build, tmp_p
         CliRunner().invoke, tocsin, [*words[:-1], "1s", "--config", str(tmp_path / "new.toml")]
     )
     assert none.exit_code == 1
+
+    of_incident = ["explain", "--state-dir", str(tmp_path / "state"), "--incident", down["id"], "--json"]
+    why = await asyncio.to_thread(CliRunner().invoke, tocsin, [*of_incident, "--config", str(tmp_path / "new.toml")])
+    assert json.loads(why.stdout)["verdict"]["rule"] == "held"
