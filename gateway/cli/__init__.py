@@ -31,6 +31,7 @@ from gateway.cli.run import run
 from gateway.cli.schema import schema
 from gateway.cli.send import send
 from gateway.cli.setup import setup
+from gateway.cli.simulate import simulate
 from gateway.cli.stations import stations
 from gateway.cli.trial import test
 from gateway.config import ConfigError
@@ -72,6 +73,7 @@ for _command in (
     schema,
     send,
     setup,
+    simulate,
     stations,
     test,
 ):

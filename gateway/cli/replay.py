@@ -7,6 +7,7 @@ import click
 
 from gateway import journal
 from gateway.cli.exits import Failure
+from gateway.cli.length import Length
 from gateway.cli.options import json_option, say_json, state_dir_option
 from gateway.cli.tables import table, when
 from gateway.config import load
@@ -16,19 +17,6 @@ from gateway.plugins import discover
 from gateway.rehearse.replay import Difference, Ending, differences, replayed
 
 MOST_SHOWN = 100
-
-
-class Length(click.ParamType[Duration]):
-    """A duration, as the configuration writes it."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Duration:
-        """Read ``7d``."""
-        try:
-            return Duration.parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command()

@@ -8,6 +8,7 @@ import pytest
 from gateway.config import Config, load
 from gateway.plugins import discover
 from gateway.rehearse import Result, try_out
+from tests.cli.conftest import Command
 
 BASE = """
 [collectors.snmp]
@@ -21,6 +22,11 @@ broker = "mqtt://127.0.0.1:1883"
 @pytest.fixture(scope="session")
 def installed():
     return discover()
+
+
+@pytest.fixture
+def command() -> Command:
+    return Command()
 
 
 @pytest.fixture
