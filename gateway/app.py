@@ -32,6 +32,7 @@ from gateway.core.reason import Dropped
 from gateway.delivery import SinkDelivery
 from gateway.engine import Engine
 from gateway.intake import CollectorIntake, OwnEvents
+from gateway.journal import Journal
 from gateway.observe import SinkObservation
 from gateway.plugin import Clock, Collector, Host, SinkError
 from gateway.sinkhost import SinkHost, SinkTrouble
@@ -48,7 +49,7 @@ FIRST_RESTART_S = 1.0
 LONGEST_RESTART_S = 60.0
 _REFUSED = "tocsin/refused"
 
-NEEDS_RESTART = ("collectors", "http", "engine", "retention", "stations", "station")
+NEEDS_RESTART = ("collectors", "http", "engine", "retention", "journal", "stations", "station")
 """Sections of the configuration that a reload does not apply."""
 
 
@@ -110,6 +111,8 @@ class App:
         self._refused: frozenset[str] = frozenset()
         """Sinks whose trackers refuse our credentials, as an open incident tells."""
         jumps = clock if isinstance(clock, Steps) else None
+        kept = config.journal
+        self.journal = Journal(state_dir, clock=clock, days=kept.days, megabytes=kept.mb)
         self.engine = Engine(
             store,
             judge=judge_of(config),
@@ -119,6 +122,7 @@ class App:
             wake_delivery=self.wake_delivery,
             clock_jump=jumps.jump_ms if jumps else lambda: 0,
             follow_clock=jumps.follow if jumps else lambda _jump_ms: None,
+            journal=self.journal.keep if kept.enabled else lambda _runs, _incidents: None,
         )
         self.own = OwnEvents(self.engine)
         self.watch = Watch(
@@ -344,7 +348,7 @@ async def running(
         metrics.BUILD.labels(version("tocsin")).set(1)
         metrics.STORE_OK.set(1)
         await _take_up(app)
-        await stack.enter_async_context(background(app.engine.run(), app.upkeep().run()))
+        await stack.enter_async_context(background(app.engine.run(), app.upkeep().run(), app.journal.run()))
         await stack.enter_async_context(background(app.sinks.run()))
         await _start_sinks(app)
         await _serve_faces(stack, app)
@@ -418,6 +422,7 @@ async def _drain(app: App) -> None:
             await app.engine.drain()
             await app.watch.flush()
             await app.blind.flush()
+            await app.journal.flush()
     except (TimeoutError, StoreError) as error:
         log.error("drain.incomplete", why=str(error) or "no time left")
     await app.sinks.rest(app.config.daemon.drain_s)

@@ -30,6 +30,8 @@ CALL_SECONDS = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
 SINK_UP = Gauge("tocsin_sink_up", "1 while the sink accepts calls: breaker closed, credentials accepted.", ["sink"])
+SINK_SHADOW = Gauge("tocsin_sink_shadow", "1 while the sink only records what it would do.", ["sink"])
+CALLS_RECORDED = Counter("tocsin_calls_recorded", "Calls that a sink in shadow would have made.", ["sink"])
 TICKETS_OPENED = Counter("tocsin_tickets_opened", "Tickets made, or found to be made, in a tracker.", ["sink"])
 TICKET_SECONDS = Histogram(
     "tocsin_ticket_seconds",
@@ -40,6 +42,9 @@ TICKET_SECONDS = Histogram(
 OBSERVATIONS = Counter("tocsin_observations", "Tickets looked at in a tracker.", ["sink"])
 WEBHOOKS = Counter("tocsin_webhooks", "Webhooks that came in, by what became of them.", ["sink", "outcome"])
 TICKET_DUPLICATES = Counter("tocsin_ticket_duplicates", "Second tickets of an incident, found and closed.", ["sink"])
+
+JOURNAL_KEPT = Counter("tocsin_journal_kept", "Runs of equal inputs written into the journal.")
+JOURNAL_LOST = Counter("tocsin_journal_lost", "Runs of equal inputs that the journal could not keep.")
 
 INCIDENTS = Gauge("tocsin_incidents", "Incidents that are not closed, by state.", ["state"])
 INCIDENTS_OPEN = Gauge("tocsin_incidents_open", "Open incidents, by impact.", ["impact"])

@@ -12,18 +12,23 @@ from typing import Any
 
 import structlog
 
+from gateway import metrics
 from gateway.background import background
 from gateway.compose import page_of
 from gateway.config import Config, SinkInstance
 from gateway.delivery import SinkDelivery
+from gateway.dry import Call, dry
 from gateway.engine import Engine
 from gateway.observe import SinkObservation
 from gateway.plugin import Clock, FindsDuplicates, Host, Sink
-from gateway.store.api import Store
+from gateway.shadow import follow_shadow
+from gateway.store.api import Store, StoreError
 from gateway.sweep import SinkSweeper
 from gateway.webhooks import SinkWebhooks
 
 log = structlog.get_logger()
+
+RETRY_S = 1.0
 
 
 class SinkTrouble(Exception):
@@ -99,7 +104,8 @@ class SinkHost:
             sinks: dict[str, tuple[Sink, SinkInstance]] = {}
             for name, instance in one.config.sinks.items():
                 try:
-                    built = instance.plugin.build(instance.config, self._host(name))
+                    plugin = dry(instance.plugin, self._tell_recorded) if instance.shadow else instance.plugin
+                    built = plugin.build(instance.config, self._host(name))
                     sinks[name] = (await stack.enter_async_context(built), instance)
                 except Exception as error:  # noqa: BLE001 - told to whoever asked for these sinks
                     why = SinkTrouble(f"sinks.{name}: {str(error) or type(error).__name__}")
@@ -108,12 +114,35 @@ class SinkHost:
                     return
             one.built.set_result(None)
             await one.may_serve.wait()
+            for name, (_, instance) in sinks.items():
+                await self._follow_shadow(name, instance)
             self.deliveries, self.observations, self.webhooks = {}, {}, {}
             jobs = [job for name, (sink, instance) in sinks.items() for job in self._jobs(name, sink, instance, one)]
             async with background(*jobs):
                 one.serving.set()
                 await one.over.wait()
         one.gone.set()
+
+    async def _follow_shadow(self, name: str, instance: SinkInstance) -> None:
+        """Let a sink step into its shadow, or out of it, before it is asked for anything, however long the disk refuses."""
+        while True:
+            try:
+                count = await self._store.run(
+                    lambda tx: follow_shadow(tx, name, shadow=instance.shadow, now_ms=self._clock.now_ms())
+                )
+            except StoreError:
+                await self._clock.sleep(RETRY_S)
+                continue
+            metrics.SINK_SHADOW.labels(name).set(instance.shadow)
+            if instance.shadow:
+                log.warning("sink.shadowed", sink=name, cure="remove shadow = true to make its calls real")
+            if count:
+                log.info("sink.unshadowed", sink=name, tickets=count)
+            return
+
+    def _tell_recorded(self, call: Call) -> None:
+        metrics.CALLS_RECORDED.labels(call.sink).inc()
+        log.info("call.recorded", sink=call.sink, ticket=call.ticket, call=str(call))
 
     def _jobs(self, name: str, sink: Sink, instance: SinkInstance, one: "_Set") -> list[Coroutine[Any, Any, None]]:
         delivery = SinkDelivery(

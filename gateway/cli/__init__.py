@@ -28,11 +28,14 @@ from gateway.cli.imports import import_
 from gateway.cli.incidents import incidents
 from gateway.cli.outbox import outbox
 from gateway.cli.plugins import plugins
+from gateway.cli.replay import replay
 from gateway.cli.run import run
 from gateway.cli.schema import schema
 from gateway.cli.send import send
 from gateway.cli.setup import setup
+from gateway.cli.simulate import simulate
 from gateway.cli.stations import stations
+from gateway.cli.trial import test
 from gateway.cli.unknown import unknown
 from gateway.config import ConfigError
 from gateway.plugins import PluginError
@@ -69,12 +72,15 @@ for _command in (
     incidents,
     outbox,
     plugins,
+    replay,
     restore,
     run,
     schema,
     send,
     setup,
+    simulate,
     stations,
+    test,
     unknown,
 ):
     tocsin.add_command(_command)

@@ -3,10 +3,11 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
+from gateway import journal
 from gateway.cli.datagrams import explain_capture, explain_hex, reader_of
 from gateway.cli.exits import Failure
 from gateway.cli.judgement import judgement_text
@@ -22,7 +23,10 @@ _KNOWN = (*_TEXTS, "kind", "labels", "at_ms")
 @click.command()
 @config_option
 @state_dir_option
-@click.argument("event", type=click.File(encoding="utf-8"), required=False)
+@click.argument("event", nargs=-1)
+@click.option(
+    "--incident", metavar="ID", help="What began this incident, from the journal in --state-dir, in place of EVENT."
+)
 @click.option("--hex", "hexadecimal", metavar="HEX", help="A datagram in hexadecimal, in place of EVENT.")
 @click.option(
     "--pcap",
@@ -47,7 +51,8 @@ _KNOWN = (*_TEXTS, "kind", "labels", "at_ms")
 def explain(
     path: Path | None,
     state_dir: Path,
-    event: IO[str] | None,
+    event: tuple[str, ...],
+    incident: str | None,
     hexadecimal: str | None,
     pcap: Path | None,
     collector: str,
@@ -57,31 +62,64 @@ def explain(
     *,
     as_json: bool,
 ) -> None:
-    """Say what the rules make of EVENT, a JSON file (- for standard input), or of a datagram.
+    """Say what the rules make of EVENT, or of a datagram: which wins, and how near the others came.
 
-    Its members are those of an event: collector, source, condition, kind, object, severity, summary, description, labels.
+    EVENT is words NAME=VALUE, a JSON object, or a file with one (- for standard input). Its members are those of an event:
+    collector, source, condition, kind, object, severity, summary, description; any other NAME is a label.
     """
-    if sum(given is not None for given in (event, hexadecimal, pcap)) != 1:
-        raise click.UsageError("give one of EVENT, --hex and --pcap")
+    if sum(map(bool, (event, incident, hexadecimal, pcap))) != 1:
+        raise click.UsageError("give one of EVENT, --incident, --hex and --pcap")
     config = configuration(path)
     judge = judge_of(config)
-    if event is None:
+    if hexadecimal or pcap:
         read = reader_of(config, collector, state_dir)
         if pcap is not None:
             explain_capture(pcap, read, judge, ports=ports, limit=limit, as_json=as_json)
         else:
             explain_hex(hexadecimal or "", read, judge, address=address, as_json=as_json)
         return
-    try:
-        said = read_event(event.read())
-    except UnicodeDecodeError:
-        raise Failure("EVENT is not UTF-8; save it in that encoding") from None
+    said = _of_incident(incident, state_dir) if incident else _of_words(event)
     said, verdict = judge.judge(said)
     explanations = judge.rulebook.explain(said)
     if as_json:
         say_json({"verdict": asdict(verdict), "rules": [asdict(explanation) for explanation in explanations]})
         return
     click.echo(judgement_text(verdict, explanations))
+
+
+def _of_words(words: tuple[str, ...]) -> Event:
+    """The event that the command line tells of."""
+    if all("=" in word and not word.startswith("{") for word in words):
+        pairs = dict(word.split("=", 1) for word in words)
+        facts: dict[str, object] = {name: text for name, text in pairs.items() if name in (*_TEXTS, "kind")}
+        return read_event(json.dumps({**facts, "labels": {n: text for n, text in pairs.items() if n not in facts}}))
+    if len(words) > 1:
+        raise click.UsageError("EVENT is words NAME=VALUE, or one JSON object, or one file")
+    if words[0].startswith("{"):
+        return read_event(words[0])
+    try:
+        with click.open_file(words[0], encoding="utf-8") as file:
+            return read_event(file.read())
+    except UnicodeDecodeError:
+        raise Failure("EVENT is not UTF-8; save it in that encoding") from None
+    except OSError as error:
+        raise Failure(
+            f"EVENT {words[0]} cannot be read ({error.strerror}); give a file, a JSON object, or words such as source=r1"
+        ) from None
+
+
+def _of_incident(incident: str, state_dir: Path) -> Event:
+    """The first input of an incident that the journal still has."""
+    try:
+        found = next((one for one in journal.read(state_dir, since_ms=0) if one.incident == incident), None)
+    except OSError as error:
+        raise Failure(f"the journal in {state_dir} cannot be read: {error}") from None
+    if found is None:
+        raise Failure(
+            f"the journal in {state_dir / journal.FOLDER} knows no incident {incident}; give the daemon's --state-dir, "
+            "or write EVENT as `tocsin incidents show` tells it"
+        )
+    return found.event
 
 
 def read_event(text: str) -> Event:

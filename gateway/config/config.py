@@ -6,12 +6,14 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from gateway.config.cases import Case
 from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
 from gateway.config.models import (
     DaemonConfig,
     DefaultsConfig,
     EngineConfig,
     HttpConfig,
+    JournalConfig,
     RetentionConfig,
     StationsConfig,
     TicketsConfig,
@@ -36,6 +38,8 @@ class SinkInstance:
     name: str
     plugin: SinkPlugin
     config: PluginConfig
+    shadow: bool = False
+    """Whether it records the calls that it would make, and makes none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,7 @@ class Config:
     http: HttpConfig
     engine: EngineConfig
     retention: RetentionConfig
+    journal: JournalConfig
     tickets: TicketsConfig
     defaults: DefaultsConfig
     stations: StationsConfig
@@ -62,6 +67,10 @@ class Config:
     """Enabled sinks by instance name."""
     rules: tuple[Rule, ...]
     """In order of precedence: the configuration's own, those of included files, those of rule packs."""
+    places: Mapping[str, tuple[str, int]]
+    """File and line of each rule, by its name."""
+    tests: tuple[Case, ...]
+    """In the order of the files."""
 
     @property
     def default_sinks(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from gateway.config.cases import CaseConfig, ExpectedCall
 from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
 from gateway.config.locate import Path
 from gateway.config.mistakes import Mistake, Source, did_you_mean, key_text
@@ -26,11 +27,12 @@ class Instance(Generic[P]):
     config: PluginConfig | None
     enabled: bool
     path: Path
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A valid ``[[rule]]`` or entry of the inventory, and where it stands."""
+    """A valid ``[[rule]]`` or ``[[test]]``, or an entry of the inventory, and where it stands."""
 
     value: PluginConfig
     source: Source
@@ -43,9 +45,15 @@ class Entry:
         """Where it begins."""
         return self.source.lines.get(self.path, 0)
 
-    def mistake(self, field: str, text: str) -> Mistake:
+    @property
+    def place(self) -> tuple[str, int]:
+        """File and line."""
+        return self.source.name, self.line
+
+    def mistake(self, field: str | Path, text: str) -> Mistake:
         """A mistake in one of its fields."""
-        return named(self.source.mistake((*self.path, field), text), self.path, self.key)
+        inside: Path = (field,) if isinstance(field, str) else field
+        return named(self.source.mistake((*self.path, *inside), text), self.path, self.key)
 
 
 def named(mistake: Mistake, path: Path, key: str) -> Mistake:
@@ -82,6 +90,8 @@ def mistakes(
             yield main.mistake(("tickets", "default_sinks", index), _no_sink(name, names["sinks"]))
     for entry in entries["rule"]:
         yield from _rule(entry, names["sinks"], {*names["collectors"], *plugins.collectors})
+    for entry in entries["test"]:
+        yield from _test(entry, names["sinks"], names["collectors"])
     for found in entries.values():
         yield from _twice(found)
     yield from _astray([*entries["site"], *entries["station"], *entries["source"]])
@@ -102,11 +112,34 @@ def _rule(entry: Entry, sinks: Collection[str], collectors: Collection[str]) -> 
         if name not in sinks:
             yield entry.mistake("sinks", _no_sink(name, sinks))
     if rule.collector and rule.collector not in collectors:
-        yield entry.mistake(
-            "collector", f'there is no collector "{rule.collector}"; {did_you_mean(rule.collector, collectors)}'
-        )
+        yield entry.mistake("collector", _no_collector(rule.collector, collectors))
     if rule.drop and rule.proceed:
         yield entry.mistake("continue", "a rule that drops ends the search; remove continue or drop")
+
+
+def _no_collector(name: str, known: Collection[str]) -> str:
+    return f'there is no collector "{name}"; {did_you_mean(name, known)}'
+
+
+def _test(entry: Entry, sinks: Collection[str], collectors: Collection[str]) -> Iterator[Mistake]:
+    """Names in a test that nothing bears: such a test could only fail, or worse, hold for no reason."""
+    case = entry.value
+    if not isinstance(case, CaseConfig):
+        return
+    for number, step in enumerate(case.step):
+        at: Path = ("step", number)
+        if step.collector and step.collector not in collectors:
+            yield entry.mistake((*at, "collector"), _no_collector(step.collector, collectors))
+        if step.sink and step.sink not in sinks:
+            yield entry.mistake((*at, "sink"), _no_sink(step.sink, sinks))
+        for index, written in enumerate(step.calls or ()):
+            name = ExpectedCall.parse(written).sink
+            if name not in sinks:
+                yield entry.mistake((*at, "calls", index), _no_sink(name, sinks))
+        for index, expected in enumerate(step.expect):
+            for name in expected.tickets or ():
+                if name not in sinks:
+                    yield entry.mistake((*at, "expect", index, "tickets", name), _no_sink(name, sinks))
 
 
 def _twice(entries: Sequence[Entry]) -> Iterator[Mistake]:

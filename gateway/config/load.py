@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 from pydantic import ValidationError
 
 from gateway.config import crosscheck
+from gateway.config.cases import Case, CaseConfig
 from gateway.config.config import CollectorInstance, Config, SinkInstance
 from gateway.config.document import Document, read
 from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
@@ -18,6 +19,7 @@ from gateway.config.models import (
     DefaultsConfig,
     EngineConfig,
     HttpConfig,
+    JournalConfig,
     RetentionConfig,
     StationsConfig,
     TicketsConfig,
@@ -33,6 +35,7 @@ SECTIONS: Mapping[str, type[PluginConfig]] = {
     "http": HttpConfig,
     "engine": EngineConfig,
     "retention": RetentionConfig,
+    "journal": JournalConfig,
     "tickets": TicketsConfig,
     "defaults": DefaultsConfig,
     "stations": StationsConfig,
@@ -43,6 +46,7 @@ ENTRIES: Mapping[str, type[PluginConfig]] = {
     "station": StationConfig,
     "source": SourceConfig,
     "rule": RuleConfig,
+    "test": CaseConfig,
 }
 """Arrays of tables; included files and rule packs may have these and nothing else."""
 DEFAULT_PACKS = ("ietf", "mail-monitoring", "vendor-traps")
@@ -50,7 +54,7 @@ LISTS: Mapping[str, str] = {
     "rule_packs": "Shipped rule packs to use, by name, after the rules of the files; left out: "
     + ", ".join(f"`{pack}`" for pack in DEFAULT_PACKS)
     + ".",
-    "include": "More files with `[[rule]]`, `[[site]]`, `[[station]]` and `[[source]]`, relative to this one; `*` is allowed. "
+    "include": "More files with `[[rule]]`, `[[site]]`, `[[station]]`, `[[source]]` and `[[test]]`, relative to this one; `*` is allowed. "
     "A file that ends in `.csv` is a table with one station, source or site in a row.",
 }
 """Lists of texts, with what they mean."""
@@ -111,6 +115,7 @@ class _Loader:
             http=cast("HttpConfig", sections["http"]),
             engine=cast("EngineConfig", sections["engine"]),
             retention=cast("RetentionConfig", sections["retention"]),
+            journal=cast("JournalConfig", sections["journal"]),
             tickets=cast("TicketsConfig", sections["tickets"]),
             defaults=cast("DefaultsConfig", sections["defaults"]),
             stations=cast("StationsConfig", sections["stations"]),
@@ -123,11 +128,13 @@ class _Loader:
                 if found.enabled and found.config is not None
             },
             sinks={
-                found.name: SinkInstance(name=found.name, plugin=found.plugin, config=found.config)
+                found.name: SinkInstance(name=found.name, plugin=found.plugin, config=found.config, shadow=found.shadow)
                 for found in sinks
                 if found.enabled and found.config is not None
             },
             rules=tuple(rule.compiled() for rule in self._values("rule", RuleConfig)),
+            places={entry.value.name: entry.place for entry in self._entries["rule"]},  # type: ignore[attr-defined]
+            tests=tuple(_case(entry) for entry in self._entries["test"]),
         )
 
     def _in_order(self) -> list[Mistake]:
@@ -228,16 +235,24 @@ class _Loader:
         self, source: Source, path: KeyPath, table: dict[str, object], known: Mapping[str, P]
     ) -> crosscheck.Instance[P] | None:
         name = str(path[-1])
-        kind, enabled = table.pop("type", name), table.pop("enabled", True)
-        if not isinstance(enabled, bool):
-            self._mistakes.append(source.mistake((*path, "enabled"), "must be true or false"))
+        kind = table.pop("type", name)
+        enabled = self._switch(source, (*path, "enabled"), table, default=True)
+        shadow = path[0] == "sinks" and self._switch(source, (*path, "shadow"), table, default=False)
         plugin = known.get(kind) if isinstance(kind, str) else None
         if plugin is None:
             text = f'there is no plugin "{kind}" (name one with type = "..."); {did_you_mean(str(kind), known)}'
             self._mistakes.append(source.mistake((*path, "type") if (*path, "type") in source.lines else path, text))
             return None
         config = self._validate(plugin.config, table, source, path)
-        return crosscheck.Instance(name=name, plugin=plugin, config=config, enabled=enabled is not False, path=path)
+        return crosscheck.Instance(name=name, plugin=plugin, config=config, enabled=enabled, shadow=shadow, path=path)
+
+    def _switch(self, source: Source, path: KeyPath, table: dict[str, object], *, default: bool) -> bool:
+        """Take one of the host's own switches out of an instance's table."""
+        given = table.pop(str(path[-1]), default)
+        if not isinstance(given, bool):
+            self._mistakes.append(source.mistake(path, "must be true or false"))
+            return default
+        return given
 
     def _take_entries(self, document: Document) -> None:
         for kind, model in ENTRIES.items():
@@ -265,6 +280,13 @@ def _what_is_right(model: type[M], data: object, error: ValidationError) -> M | 
         )
     except ValidationError:
         return None
+
+
+def _case(entry: crosscheck.Entry) -> Case:
+    """A test with the lines of its steps."""
+    config = cast("CaseConfig", entry.value)
+    lines = [entry.source.lines.get((*entry.path, "step", number), entry.line) for number in range(len(config.step))]
+    return Case(config=config, file=entry.source.name, lines=(entry.line, *lines))
 
 
 def _keys(table: object) -> frozenset[str]:

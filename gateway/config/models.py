@@ -107,6 +107,17 @@ class RetentionConfig(PluginConfig):
     """How often the store's file is examined for damage while the daemon runs; it always is at the start."""
 
 
+class JournalConfig(PluginConfig):
+    """The journal of inputs, from which ``tocsin replay`` tells what another configuration would have made of them."""
+
+    enabled: bool = True
+    """Whether inputs are kept, with the texts of mails and without their files."""
+    days: int = Field(default=14, ge=1, le=3650)
+    """Days that they are kept."""
+    mb: int = Field(default=128, ge=1, le=1_048_576)
+    """Mebibytes, compressed, that they may take; the oldest go first."""
+
+
 class TicketsConfig(PluginConfig):
     """What holds for tickets in every tracker."""
 

@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from gateway.config import schema
@@ -38,6 +38,7 @@ _WORDS: Mapping[Any, str] = {
     Duration: "duration",
     Endpoint: "address and port",
     Path: "path",
+    AwareDatetime: "date and time",
 }
 _BOUNDS = {"ge": "at least {}", "gt": "more than {}", "le": "at most {}", "lt": "less than {}"}
 
@@ -65,6 +66,8 @@ def _instances(title: str, group: str, plugins: Iterable[CollectorPlugin | SinkP
         f"Each `[{group}.NAME]` is one instance. `type` names the plugin and may be left out where NAME is the plugin's; "
         "`enabled = false` leaves the instance out."
     )
+    if group == "sinks":
+        about += " With `shadow = true` a sink records the calls that it would make, and makes none."
     parts = [f"## {title}", "", about, ""]
     for plugin in plugins:
         parts += _section(f"[{group}.{plugin.name}]", plugin.config, depth=3)

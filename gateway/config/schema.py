@@ -11,6 +11,7 @@ from gateway.plugin import CollectorPlugin, PluginConfig, SinkPlugin
 from gateway.plugins import Plugins
 
 Schema = dict[str, Any]
+SHADOW = "Whether it records the calls that it would make, and makes none."
 MODE: JsonSchemaMode = "validation"
 
 
@@ -59,6 +60,8 @@ def _instances(
         options = definition.setdefault("properties", {})
         options["type"] = {"const": plugin.name, "description": "The plugin; left out: the table's name."}
         options["enabled"] = {"type": "boolean", "default": True, "description": "Whether it is used."}
+        if isinstance(plugin, SinkPlugin):
+            options["shadow"] = {"type": "boolean", "default": False, "description": SHADOW}
     return {
         "type": "object",
         "description": about,

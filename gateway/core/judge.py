@@ -4,6 +4,7 @@ The inventory's labels join the event's own before the rules look at it; they ar
 says so. The source's importance raises the impact after the rules have set it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.core.event import Event
@@ -11,6 +12,20 @@ from gateway.core.inventory import Inventory, Known
 from gateway.core.rules import Rulebook, Verdict
 
 __all__ = ["Inventory", "Judge", "Known"]
+
+
+class Enriched(dict[str, str]):
+    """An event's labels together with what the inventory added."""
+
+    __slots__ = ("own",)
+    own: Mapping[str, str]
+    """The event's alone."""
+
+
+def own_labels(event: Event) -> Mapping[str, str]:
+    """The labels that the collector gave, without what the inventory added."""
+    labels = event.labels
+    return labels.own if isinstance(labels, Enriched) else labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +39,9 @@ class Judge:
         """The event with what the inventory adds, and the verdict on it."""
         known = self.inventory.look_up(event.source, event.labels.get("site", ""))
         if known is not None and known.labels:
-            event = replace(event, labels={**known.labels, **event.labels})
+            labels = Enriched({**known.labels, **event.labels})
+            labels.own = event.labels
+            event = replace(event, labels=labels)
         verdict = self.rulebook.judge(event)
         if verdict.source != event.source:
             known = self.inventory.look_up(verdict.source, event.labels.get("site", ""))

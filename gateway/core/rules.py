@@ -109,6 +109,8 @@ class Explanation:
     rule: str
     won: bool
     why: str
+    matched: bool = False
+    """Whether all that it asks for held: it won, or said ``continue``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +201,10 @@ class Rulebook:
             if why:
                 said.append(Explanation(rule=rule.name, won=False, why=why))
             elif rule.proceed:
-                said.append(Explanation(rule=rule.name, won=False, why="matched, and said continue"))
+                said.append(Explanation(rule=rule.name, won=False, why="matched, and said continue", matched=True))
             else:
                 winner = rule.name
-                said.append(Explanation(rule=rule.name, won=True, why="the first rule that matched"))
+                said.append(Explanation(rule=rule.name, won=True, why="the first rule that matched", matched=True))
         if not winner:
             said.append(Explanation(rule=DEFAULT_RULE, won=True, why="no rule matched"))
         return said
@@ -250,7 +252,9 @@ class Rulebook:
         look_up = fields_of(event)
         for matcher in rule.matchers:
             if matcher.match(look_up) is None:
-                return f"{matcher} does not hold: {matcher.field} is {look_up(matcher.field)[:120]!r}"
+                held = sum(one.match(look_up) is not None for one in rule.matchers)
+                others = f"; {held} of its {len(rule.matchers)} matchers hold" if held else ""
+                return f"{matcher} does not hold: {matcher.field} is {look_up(matcher.field)[:120]!r}{others}"
         return ""
 
 

@@ -13,6 +13,7 @@ from gateway.core.incident import Incident
 from gateway.core.operation import Operation, OperationState, moved, not_found, resent, unknown
 from gateway.core.reason import Reason
 from gateway.core.ticket import MARK_PREFIX, Comment, Ticket, TicketDraft, TicketField, TicketRef, TicketState
+from gateway.dry import is_dry
 from gateway.plugin import Attaches, Clock, FindsComments, Links, Sink, SinkPlugin
 
 log = structlog.get_logger()
@@ -115,11 +116,12 @@ class Calls:
         return Result(unknown(operation, said, now_ms=self._clock.now_ms(), lags_s=lags_s), asked=False)
 
     def _opened(self, work: Work, ref: TicketRef, wanted: TicketDraft, how: str) -> Result:
-        now_ms = self._clock.now_ms()
-        metrics.TICKETS_OPENED.labels(self._name).inc()
-        metrics.TICKET_SECONDS.labels(self._name).observe(max(0, now_ms - work.incident.first_seen_ms) / 1000)
         name = ref.name or ref.id
-        log.info("ticket.opened", sink=self._name, incident=work.incident.id, ticket=name, how=how)
+        if not is_dry(ref):
+            now_ms = self._clock.now_ms()
+            metrics.TICKETS_OPENED.labels(self._name).inc()
+            metrics.TICKET_SECONDS.labels(self._name).observe(max(0, now_ms - work.incident.first_seen_ms) / 1000)
+            log.info("ticket.opened", sink=self._name, incident=work.incident.id, ticket=name, how=how)
         return Result(
             None, self._written(work.ticket, ref, wanted), (Reason.FIRST_RAISED, f"ticket {name} {how} in {self._name}")
         )

@@ -16,6 +16,7 @@ from gateway.core.reason import Failed, Reason
 from gateway.core.sweep import planned
 from gateway.core.text import one_line
 from gateway.delivery.calls import Calls, Result, Work
+from gateway.dry import DrySink
 from gateway.plugin import Clock, FindsDuplicates, Reject, Retry, Sink, SinkError, SinkPlugin, Unauthorized
 from gateway.store.api import Store, StoreError, Transaction
 
@@ -156,6 +157,8 @@ class SinkDelivery:
         else:
             if result.asked:
                 self._came_through()
+                if isinstance(self.sink, DrySink):
+                    result = replace(result, said=(Reason.UNCHANGED, f"in shadow, only recorded: {self.sink.last}"))
         if result.operation is not None and result.operation.state is OperationState.DEAD:
             why = result.operation.error
             log.error("operation.died", sink=self.name, operation=operation.id, incident=operation.incident, why=why)

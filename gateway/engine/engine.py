@@ -62,6 +62,7 @@ class Engine:
         wake_delivery: Callable[[], None] = lambda: None,
         follow_clock: Callable[[int], None] = lambda _jump: None,
         clock_jump: Callable[[], int] = lambda: 0,
+        journal: Callable[[Sequence[Run], Sequence[str]], None] = lambda _runs, _incidents: None,
     ) -> None:
         self.judge = judge
         self.healthy = True
@@ -77,6 +78,7 @@ class Engine:
         self._limits = limits or EngineLimits()
         self._wake_delivery = wake_delivery
         self._follow_clock = follow_clock
+        self._journal = journal
         self._pending = Pending(limit=self._limits.pending_max, bytes_max=self._limits.bytes_max)
         self._most = self._limits.batch_max
         """Runs in the next batch."""
@@ -262,6 +264,7 @@ class Engine:
         for run, outcome in zip(batch, outcomes, strict=True):
             _answer(run.waiters, Receipt(incident=outcome.incident, reason=outcome.reason))
             _count(run, outcome)
+        self._journal(batch, [outcome.incident for outcome in outcomes])
         if any(outcome.wishes for outcome in outcomes):
             self._wake_delivery()
         self._timers.retime()

@@ -1,12 +1,18 @@
 """What a plugin's options are made of: strict, frozen models, and secrets that are never shown."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
+_UNREAD: ContextVar[bool] = ContextVar("unread", default=False)
+_SCHEMES = ("env", "file", "credential")
+_PLACEHOLDER = "this-secret-was-not-read"
 LONGEST_SECRET = 64 * 1024
 """Bytes of a file that holds a secret; a greater one was named by mistake."""
 
@@ -39,6 +45,8 @@ class Secret:
             ValueError: it is not a reference, or what it names is missing or empty; the text says the cure.
         """
         scheme, _, rest = reference.partition(":")
+        if _UNREAD.get() and scheme in _SCHEMES and rest:
+            return cls(_PLACEHOLDER, reference=reference)
         match scheme:
             case "env":
                 value = os.environ.get(rest, "")
@@ -56,6 +64,16 @@ class Secret:
         if not value:
             raise ValueError(missing)
         return cls(value, reference=reference)
+
+    @classmethod
+    @contextmanager
+    def unread(cls) -> Iterator[None]:
+        """While this lasts, references are not followed: for who only rehearses, where the secrets need not be."""
+        token = _UNREAD.set(True)
+        try:
+            yield
+        finally:
+            _UNREAD.reset(token)
 
     def reveal(self) -> str:
         """The secret itself: call it where it is used, and keep no copy."""

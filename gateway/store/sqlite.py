@@ -225,6 +225,12 @@ class SqliteStore:
         if not alone:
             self._db.execute("RELEASE work")
 
+    def _commit_here(self, work: Callable[[Transaction], T], future: asyncio.Future[T]) -> None:
+        """Do ``work`` on this thread, and settle its future: for a store without a writer's thread."""
+        jobs = [_Job(work, future)]
+        self._commit(jobs)
+        _release(jobs)
+
     # --- on the event loop -----------------------------------------------------------------------
 
     def _close_is_done(self) -> None:

@@ -170,7 +170,7 @@ def test_a_capture_is_explained(command, tmp_path) -> None:
         (["--hex", "30", "--from", "nowhere"], Exit.FAILED, "--from nowhere is no address"),
         (["--hex", "30", "--collector", "mqtt"], Exit.FAILED, "collector 'mqtt' reads no datagrams"),
         (["--pcap", "CAPTURE"], Exit.FAILED, "it is no pcap or pcapng file"),
-        ([], Exit.USAGE, "give one of EVENT, --hex and --pcap"),
+        ([], Exit.USAGE, "give one of EVENT, --incident, --hex and --pcap"),
         (["--hex", "30", "--pcap", "CAPTURE"], Exit.USAGE, "give one of"),
     ],
 )

@@ -177,7 +177,7 @@ def test_explain_names_the_winner_and_why_others_lost(say) -> None:
         rule("late"),
     )
     said = {one.rule: (one.won, one.why) for one in rules.explain(say.event(labels={"port": "3"}))}
-    assert said["port9"] == (False, "port = 9 does not hold: port is '3'")
+    assert said["port9"] == (False, "port = 9 does not hold: port is '3'; 1 of its 2 matchers hold")
     assert "wants collector smtp" in said["mail"][1]
     assert said["note"] == (False, "matched, and said continue")
     assert said["all"][0] is True
