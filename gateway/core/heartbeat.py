@@ -35,9 +35,11 @@ __all__ = [
     "Signal",
     "Station",
     "StationState",
+    "covered",
     "expect",
     "expired",
     "heard",
+    "outlived",
     "resumed",
     "retired",
 ]
@@ -86,7 +88,10 @@ def expired(station: Station, policy: Policy, *, observed_s: float, now_ms: int)
     if observed_s < station.deadline_s:
         return station, ()
     if station.state is StationState.DOWN:
-        return replace(station, back=0, deadline_s=NEVER), ()  # it did not come back after all
+        if not station.covered:
+            return replace(station, back=0, deadline_s=NEVER), ()  # it did not come back after all
+        alone = replace(station, back=0, covered=False, deadline_s=NEVER)
+        return alone, (_down_signal(alone, now_ms=now_ms),)
     if station.state is StationState.NEW and policy.must_appear_s is None:
         return replace(station, deadline_s=NEVER), ()
     if station.state is StationState.UP and not station.will:
@@ -95,6 +100,16 @@ def expired(station: Station, policy: Policy, *, observed_s: float, now_ms: int)
     misses = station.misses if station.will else policy.misses
     down = replace(station, state=StationState.DOWN, misses=misses, back=0, down_since_ms=now_ms, deadline_s=NEVER)
     return down, (_down_signal(down, now_ms=now_ms),)
+
+
+def covered(station: Station) -> Station:
+    """A station that is down, when the outage of its site tells so; it waits for a beat, or for `outlived`."""
+    return replace(station, covered=True, back=0, deadline_s=NEVER)
+
+
+def outlived(station: Station, *, observed_s: float) -> Station:
+    """A covered station when the outage is over: it has its whole interval and grace to come back, too."""
+    return replace(station, deadline_s=observed_s + station.interval_s + station.grace_s)
 
 
 def expect(name: str, policy: Policy, *, observed_s: float, site: str = "") -> Station:
@@ -133,11 +148,20 @@ def resumed(station: Station, policy: Policy, *, observed_s: float) -> Station:
 def retired(station: Station) -> Heard:
     """The station was taken out of service: whatever was wrong with it is over. A beat would discover it anew."""
     signals = []
-    if station.state is StationState.DOWN:
+    if station.state is StationState.DOWN and not station.covered:
         signals.append(_signal(station, EventKind.CLEAR, STATION_DOWN, "was taken out of service", cause="retired"))
     if station.fault:
         signals.append(_signal(station, EventKind.CLEAR, STATION_FAULT, "was taken out of service", cause="retired"))
-    gone = replace(station, state=StationState.RETIRED, fault="", will=False, beats=0, gaps=(), deadline_s=NEVER)
+    gone = replace(
+        station,
+        state=StationState.RETIRED,
+        fault="",
+        will=False,
+        covered=False,
+        beats=0,
+        gaps=(),
+        deadline_s=NEVER,
+    )
     return gone, tuple(signals)
 
 
@@ -199,6 +223,7 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
         misses=station.misses if down else 0,
         back=back,
         down_since_ms=station.down_since_ms if down else 0,
+        covered=station.covered if down else False,
         fault=station.fault,
         born=station.born or birth,
         will=False,
@@ -208,7 +233,7 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
         gaps=gaps,
         counted_s=counted_s,
     )
-    if down or station.state is not StationState.DOWN:
+    if down or station.state is not StationState.DOWN or station.covered:
         return alive, ()
     away = _span((beat.at_ms - station.down_since_ms) / 1000)
     return alive, (_signal(alive, EventKind.CLEAR, STATION_DOWN, f"is back after {away} down", cause="beat"),)
@@ -254,9 +279,10 @@ def _left(station: Station, beat: Beat) -> Heard:
         misses=0,
         back=0,
         down_since_ms=0,
+        covered=False,
         deadline_s=NEVER,
     )
-    if station.state is not StationState.DOWN:
+    if station.state is not StationState.DOWN or station.covered:
         return asleep, ()
     return asleep, (_signal(asleep, EventKind.CLEAR, STATION_DOWN, "says that it left on purpose", cause="leave"),)
 

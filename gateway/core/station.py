@@ -107,6 +107,8 @@ class Station:
     back: int = 0
     """Beats since it was down; a birth counts for all that are needed but one."""
     down_since_ms: int = 0
+    covered: bool = False
+    """It is down, and the outage of its site tells so: it has no incident of its own."""
     fault: str = ""
     """What the station says is wrong with it; empty while it is well."""
     born: bool = False

@@ -59,7 +59,7 @@ class RecordingIntake:
         self.drops[reason] += 1
         return self._receipt()
 
-    def connected(self, up: bool, *, detail: str = "") -> None:
+    def connected(self, up: bool, *, detail: str = "", proven: bool = False) -> None:
         """Record whether the collector can hear."""
         self.link_up = up
         self._arrived.set()
