@@ -57,6 +57,11 @@ class MqttConfig(PluginConfig):
     status_topic: str = Field("gateway/{client_id}/status", pattern=r"^[^\x00+#]*$")
     """Where we tell that we are `online`, and our last will that we are `offline`; empty: nowhere."""
 
+    canary_s: float = Field(10, ge=0, le=600)
+    """How often we send a message to ourselves, in seconds: twice missing, we are deaf, and no station is blamed. 0: never."""
+    canary_topic: str = Field("gateway/{client_id}/canary", min_length=1, pattern=r"^[^\x00+#]*$")
+    """Where; our user must be allowed to publish and to subscribe there."""
+
     session_expiry_s: int = Field(3600 * 24, ge=0, le=0xFFFF_FFFF)
     """How long the broker keeps messages for us while we are away (MQTT 5), in seconds."""
     keepalive_s: int = Field(30, ge=5, le=3600)

@@ -41,6 +41,12 @@ class Inbox:
         self.changed = asyncio.Event()
         """Set when `settle` may have something to do."""
 
+    def skip(self, message: MQTTMessage) -> None:
+        """Take a message that is no input, but has its place in the order of acknowledgements."""
+        if message.qos:
+            self._unacknowledged.append((message.mid, None))
+            self.changed.set()
+
     def hear(self, message: MQTTMessage) -> None:
         """Take a message; nothing is raised, since one bad message must not end the connection."""
         self._intake.received()

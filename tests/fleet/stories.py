@@ -183,7 +183,7 @@ STORIES = (
     Story(name="12 single stations die", act=singles, tickets=12, within_s=42),
     Story(name="60 sites cut off", act=cut, tickets=60, within_s=37),
     Story(name="one station flaps", act=flapping, tickets=5),
-    Story(name="dead, retained beat replayed", act=replayed, tickets=1, within_s=100),
+    Story(name="dead, retained beat replayed", act=replayed, tickets=1, within_s=75),
     Story(name="500 last wills, all back", act=handover, tickets=0),
 )
 
