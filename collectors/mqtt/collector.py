@@ -13,6 +13,7 @@ from paho.mqtt.client import MQTTMessage
 from collectors.mqtt.broker import embedded_broker
 from collectors.mqtt.canary import Canary
 from collectors.mqtt.config import MqttConfig
+from collectors.mqtt.dialects import readers
 from collectors.mqtt.inbox import Inbox, Refused
 from collectors.mqtt.link import Hear, HungUp, Link, MqttConnectError, client_id, tls_context, why
 from gateway.plugin import Host, Intake
@@ -39,6 +40,7 @@ class MqttCollector:
         # The embedded broker's port speaks 3.1.1, so that everybody's tools can talk to it.
         self._protocol = V311 if config.protocol == "3.1.1" or config.embedded else V5
         self._guessed = False
+        self._dialects = readers(config.limits)
         self._random = random.Random()  # noqa: S311 - spreads reconnects, keeps no secret
         self._told = ""
         self._attempts = 0
@@ -57,7 +59,13 @@ class MqttCollector:
 
     async def _session(self, intake: Intake) -> str:
         """Serve one connection; returns why it ended."""
-        inbox = Inbox(self._config, collector=self._host.name, clock=self._host.clock, intake=intake)
+        inbox = Inbox(
+            self._config,
+            collector=self._host.name,
+            clock=self._host.clock,
+            intake=intake,
+            dialects=self._dialects,
+        )
         canary = Canary(every_s=self._config.canary_s, mark=f"{self._random.getrandbits(64):016x}")
 
         def hear_own(message: MQTTMessage) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from collectors.mqtt.codec import Limits, PayloadFormat, TopicKind
+from collectors.mqtt.dialects import Dialect
 from collectors.mqtt.topics import Template
 from gateway.plugin import PluginConfig, Secret
 
@@ -21,6 +22,9 @@ class Topic(PluginConfig):
     """Topic with `{site}` and `{station}` in place of levels; `+` and a final `#` match what is of no interest."""
     kind: TopicKind = TopicKind.HEARTBEAT
     """`heartbeat` for beats, `status` for births, last wills and farewells."""
+    dialect: Dialect = Dialect.OWN
+    """Whose payloads these are: `own` (also Tasmota's and Home Assistant's), `sparkplug`, `homie`, `aws_iot` or `emqx`;
+    with another than `own`, `kind` and `format` mean nothing."""
     format: PayloadFormat = PayloadFormat.AUTO
     """`text`, `json`, `cbor`, `msgpack`, or `auto`: by the MQTT 5 content type, else by the first byte."""
     qos: Literal[0, 1] = 1

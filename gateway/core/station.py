@@ -115,6 +115,8 @@ class Station:
     """It is known to say when it comes online."""
     will: bool = False
     """The broker told its last will, and no beat has come since."""
+    session: int | None = None
+    """Of its last birth that told one."""
     sequence: int | None = None
     sent_ms: int | None = None
     """Of the last beat that was accepted; ``sent_ms`` never later than we received it."""
