@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?= tests
 JOBS ?= 2
 
-.PHONY: help run demo test faults bench tools lint types layers docs pages wheel lock clean
+.PHONY: help run demo test faults fleet bench tools lint types layers docs pages wheel lock clean
 
 help:  ## say what each word does
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -27,6 +27,9 @@ bench: .venv/dev tools  ## how fast it is, beside its peers; `make bench-traps` 
 
 bench-%: .venv/dev tools
 	@$(BIN)/python -m tests.bench $(BENCH) $*
+
+fleet: .venv/dev  ## a simulated fleet of 10,000 stations tells eleven stories; ends with one line of JSON
+	@$(BIN)/python -m tests.fleet
 
 tools:  ## Debian's tools that some tests run
 	@.ci/tools

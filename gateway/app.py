@@ -22,7 +22,7 @@ from gateway import metrics
 from gateway.background import background
 from gateway.blind import BlindWatch
 from gateway.clock import Steps, SystemClock
-from gateway.compose import judge_of, limits_of, policy_of, public_url_of, terms_of
+from gateway.compose import judge_of, limits_of, public_url_of, watch_terms_of
 from gateway.config import CollectorInstance, Config
 from gateway.core.blind import Said
 from gateway.core.drops import DropLedger
@@ -49,7 +49,7 @@ FIRST_RESTART_S = 1.0
 LONGEST_RESTART_S = 60.0
 _REFUSED = "tocsin/refused"
 
-NEEDS_RESTART = ("collectors", "http", "engine", "retention", "journal", "stations", "station")
+NEEDS_RESTART = ("collectors", "http", "engine", "retention", "journal")
 """Sections of the configuration that a reload does not apply."""
 
 
@@ -129,11 +129,9 @@ class App:
             store=store,
             engine=self.own,
             clock=clock,
-            policy=policy_of(config.stations),
-            terms=terms_of(config),
-            most_stations=config.stations.stations_max,
-            discover_per_min=config.stations.discover_per_min,
+            node=config.daemon.node_name,
             count=_count_beat,
+            **watch_terms_of(config, self.engine.judge.inventory),
         )
         self.sinks = SinkHost(
             store=store,
@@ -149,6 +147,8 @@ class App:
             clock=clock,
             after_s=config.daemon.blind_after / 1000,
             deaf=self.deaf,
+            doubted=lambda: self.watch.doubted,
+            unknown=lambda: self.watch.unknown,
             event=self._about_us,
         )
 
@@ -201,7 +201,7 @@ class App:
         )
 
     async def reload(self, config: Config) -> None:
-        """Take a new configuration: rules, inventory and sinks at once; what needs a restart is told.
+        """Take a new configuration: rules, inventory, stations and sinks at once; what needs a restart is told.
 
         Raises:
             ReloadError: a sink of it cannot be built; nothing has changed.
@@ -215,6 +215,8 @@ class App:
                 await self.sinks.serve(config)
             except SinkTrouble as error:
                 raise ReloadError(str(error)) from error
+        if any(getattr(old, name) != getattr(config, name) for name in ("stations", "station", "site", "source")):
+            self.watch.reset(**watch_terms_of(config, judge.inventory))
         self.config = config
         self.engine.judge = judge
         if restart_for:
@@ -284,11 +286,11 @@ class App:
         self.engine.trusts_store = False
         metrics.STORE_OK.set(0)
 
-    def _connected(self, collector: str, up: bool) -> None:
+    def _connected(self, collector: str, up: bool, proven: bool) -> None:
         self.connected[collector] = up
         if all(self.connected.get(name) for name in self.config.collectors):
             self._all_hear.set()
-        self.watch.connected(collector, up)
+        self.watch.connected(collector, up, proven=proven)
 
     async def run_collector(self, name: str, collector: Collector) -> None:
         """Run a collector; one that fails is run again after a while."""

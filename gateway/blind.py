@@ -40,6 +40,8 @@ class BlindWatch:
         clock: Clock,
         after_s: float,
         deaf: Callable[[], Collection[str]],
+        doubted: Callable[[], bool] = lambda: False,
+        unknown: Callable[[], int] = lambda: 0,
         event: Callable[[str, Said], Event],
     ) -> None:
         """Tell of blindness that lasts ``after_s``.
@@ -50,6 +52,8 @@ class BlindWatch:
             clock: the host's.
             after_s: a shorter blindness is not told.
             deaf: the collectors that cannot hear now.
+            doubted: whether far fewer beats come than are due.
+            unknown: stations of which we cannot say now whether they live.
             event: makes an event about ourselves, of this condition.
         """
         self._store = store
@@ -57,6 +61,8 @@ class BlindWatch:
         self._clock = clock
         self._after_ms = round(after_s * 1000)
         self._deaf = deaf
+        self._doubted = doubted
+        self._unknown = unknown
         self._event = event
         self._sight = Sight(looked_ms=clock.now_ms())
         self._looked_s = clock.monotonic_s()
@@ -118,6 +124,8 @@ class BlindWatch:
                 now_ms=self._clock.now_ms(),
                 passed_ms=round((now_s - self._looked_s) * 1000) + self._away_ms,
                 deaf=self._deaf(),
+                doubted=self._doubted(),
+                unknown=self._unknown(),
                 after_ms=self._after_ms,
                 idle=idle,
             )

@@ -1,7 +1,8 @@
 """From a configuration to the core's values: what `gateway.app` builds the services from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TypedDict
 
 from gateway.config import Config
 from gateway.config.inventory import Importance, KnownConfig, SourceConfig, StationConfig
@@ -90,6 +91,27 @@ def policy_of(stations: StationsConfig, own: StationConfig | None = None) -> Pol
         recovery_beats=stations.recovery_beats,
         settle_beats=stations.new_beats,
         must_appear_s=None if appear is None else appear / 1000,
+    )
+
+
+class WatchTerms(TypedDict):
+    """What the watch holds stations to."""
+
+    policy: Policy
+    terms: Mapping[str, tuple[Policy, str]]
+    region_of: Callable[[str], str]
+    most_stations: int
+    discover_per_min: int
+
+
+def watch_terms_of(config: Config, inventory: Inventory) -> WatchTerms:
+    """What the watch holds stations to."""
+    return WatchTerms(
+        policy=policy_of(config.stations),
+        terms=terms_of(config),
+        region_of=inventory.region,
+        most_stations=config.stations.stations_max,
+        discover_per_min=config.stations.discover_per_min,
     )
 
 

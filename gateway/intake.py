@@ -75,7 +75,7 @@ class CollectorIntake:
         *,
         engine: _Engine,
         watch: Callable[[Beat], asyncio.Future[Receipt] | None],
-        connected: Callable[[str, bool], None],
+        connected: Callable[[str, bool, bool], None],
         clock: Clock,
         refusal: Callable[[], str] = lambda: "",
         drops: DropLedger | None = None,
@@ -91,6 +91,7 @@ class CollectorIntake:
         self._refusal = refusal
         self._clock = clock
         self._up: bool | None = None
+        self._proven = False
         self._drops = DropLedger() if drops is None else drops
         self._lines = Lines(SAY_MOST, SAY_EVERY_S)
         self._received = metrics.INPUTS_RECEIVED.labels(name)
@@ -150,12 +151,14 @@ class CollectorIntake:
         future.set_exception(Overloaded(why))
         return future
 
-    def connected(self, up: bool, *, detail: str = "") -> None:
+    def connected(self, up: bool, *, detail: str = "", proven: bool = False) -> None:
         """Tell whether this collector can hear; logged on change."""
-        if up is self._up:
+        if (up, proven) == (self._up, self._proven):
             return
-        self._up = up
+        changed, self._up, self._proven = up is not self._up, up, proven
+        self._tell_connected(self._name, up, proven)
+        if not changed:
+            return
         metrics.COLLECTOR_CONNECTED.labels(self._name).set(up)
         say = log.info if up else log.warning
         say("collector.connected" if up else "collector.disconnected", collector=self._name, detail=detail)
-        self._tell_connected(self._name, up)

@@ -45,6 +45,7 @@ class Reading:
     interval_s: float | None = None
     sent_ms: int | None = None
     sequence: int | None = None
+    session: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
 

@@ -8,11 +8,14 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import aiomqtt
 import structlog
+from paho.mqtt.client import MQTTMessage
 
 from collectors.mqtt.broker import embedded_broker
+from collectors.mqtt.canary import Canary
 from collectors.mqtt.config import MqttConfig
+from collectors.mqtt.dialects import readers
 from collectors.mqtt.inbox import Inbox, Refused
-from collectors.mqtt.link import HungUp, Link, MqttConnectError, client_id, tls_context, why
+from collectors.mqtt.link import Hear, HungUp, Link, MqttConnectError, client_id, tls_context, why
 from gateway.plugin import Host, Intake
 
 log = structlog.get_logger()
@@ -23,6 +26,7 @@ _UNSUPPORTED_VERSION = (0x84, 0x01)
 
 
 _FAREWELL_S = 1.0
+_NO_CANARY = "the messages that we send to ourselves do not come back"
 
 
 class MqttCollector:
@@ -31,10 +35,12 @@ class MqttCollector:
     def __init__(self, config: MqttConfig, host: Host, *, executor: Executor) -> None:
         self._config, self._host, self._executor = config, host, executor
         self._identifier = client_id(config, instance=host.name)
+        self._canary_topic = config.canary_topic.replace("{client_id}", self._identifier)
         self._status_topic = config.status_topic.replace("{client_id}", self._identifier)
         # The embedded broker's port speaks 3.1.1, so that everybody's tools can talk to it.
         self._protocol = V311 if config.protocol == "3.1.1" or config.embedded else V5
         self._guessed = False
+        self._dialects = readers(config.limits)
         self._random = random.Random()  # noqa: S311 - spreads reconnects, keeps no secret
         self._told = ""
         self._attempts = 0
@@ -53,9 +59,22 @@ class MqttCollector:
 
     async def _session(self, intake: Intake) -> str:
         """Serve one connection; returns why it ended."""
-        inbox = Inbox(self._config, collector=self._host.name, clock=self._host.clock, intake=intake)
+        inbox = Inbox(
+            self._config,
+            collector=self._host.name,
+            clock=self._host.clock,
+            intake=intake,
+            dialects=self._dialects,
+        )
+        canary = Canary(every_s=self._config.canary_s, mark=f"{self._random.getrandbits(64):016x}")
+
+        def hear_own(message: MQTTMessage) -> None:
+            inbox.skip(message)
+            if canary.heard(bytes(message.payload)):
+                intake.connected(True, proven=True)
+
         try:
-            link = await self._connect(inbox)
+            link = await self._connect(inbox.hear, hear_own)
         except HungUp as error:
             self._guess()
             return str(error)
@@ -69,10 +88,14 @@ class MqttCollector:
             await link.listen(self._config.topics)
             self._tell_connected(intake, link)
             async with asyncio.TaskGroup() as tasks:
-                saying = tasks.create_task(self._say(link, b"online"), name="mqtt-say-online")
+                beside = [
+                    tasks.create_task(self._say(link, b"online"), name="mqtt-say-online"),
+                    tasks.create_task(self._prove(link, canary, intake), name="mqtt-canary"),
+                ]
                 reason = await self._serve(link, inbox)
-                saying.cancel()
-                return reason
+                for task in beside:
+                    task.cancel()
+                return _NO_CANARY if canary.lost(self._host.clock.monotonic_s()) else reason
         except aiomqtt.MqttError as error:
             return why(error)
         finally:
@@ -84,14 +107,16 @@ class MqttCollector:
             self._protocol = V311 if self._protocol is V5 else V5
             self._guessed = self._protocol is V311
 
-    async def _connect(self, inbox: Inbox) -> Link:
+    async def _connect(self, hear: Hear, hear_own: Hear) -> Link:
         loop = asyncio.get_running_loop()
         while True:
             tls = await loop.run_in_executor(self._executor, tls_context, self._config) if self._config.tls else None
             link = Link(
                 self._config,
                 identifier=self._identifier,
-                hear=inbox.hear,
+                hear=hear,
+                own_topic=self._canary_topic,
+                hear_own=hear_own,
                 protocol=self._protocol,
                 status_topic=self._status_topic,
                 tls=tls,
@@ -120,6 +145,25 @@ class MqttCollector:
             await inbox.changed.wait()
             inbox.changed.clear()
         return why(link.ended.exception())
+
+    async def _prove(self, link: Link, canary: Canary, intake: Intake) -> None:
+        """Send canaries, and tell when they don't come back; a broker that does not let us is none the worse."""
+        clock = self._host.clock
+        if not self._config.canary_s:
+            return
+        try:
+            await link.listen_to(self._canary_topic)
+        except aiomqtt.MqttError as error:
+            if not link.ended.done():
+                log.warning("canary.refused", collector=self._host.name, why=why(error))
+            return
+        while True:
+            link.send(self._canary_topic, canary.next(clock.monotonic_s()))
+            await clock.sleep(self._config.canary_s)
+            if canary.lost(clock.monotonic_s()):
+                link.drop()  # it is connected to nobody: a new connection may be better
+            elif canary.deaf(clock.monotonic_s()):
+                intake.connected(False, detail=_NO_CANARY)
 
     async def _say(self, link: Link, status: bytes) -> None:
         """Tell the world how we are, retained; a broker that does not let us is none the worse."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from collectors.mqtt.codec import Limits, PayloadFormat, TopicKind
+from collectors.mqtt.dialects import Dialect
 from collectors.mqtt.topics import Template
 from gateway.plugin import PluginConfig, Secret
 
@@ -21,6 +22,9 @@ class Topic(PluginConfig):
     """Topic with `{site}` and `{station}` in place of levels; `+` and a final `#` match what is of no interest."""
     kind: TopicKind = TopicKind.HEARTBEAT
     """`heartbeat` for beats, `status` for births, last wills and farewells."""
+    dialect: Dialect = Dialect.OWN
+    """Whose payloads these are: `own` (also Tasmota's and Home Assistant's), `sparkplug`, `homie`, `aws_iot` or `emqx`;
+    with another than `own`, `kind` and `format` mean nothing."""
     format: PayloadFormat = PayloadFormat.AUTO
     """`text`, `json`, `cbor`, `msgpack`, or `auto`: by the MQTT 5 content type, else by the first byte."""
     qos: Literal[0, 1] = 1
@@ -56,6 +60,11 @@ class MqttConfig(PluginConfig):
     """What to subscribe to; the first that matches a message reads it."""
     status_topic: str = Field("gateway/{client_id}/status", pattern=r"^[^\x00+#]*$")
     """Where we tell that we are `online`, and our last will that we are `offline`; empty: nowhere."""
+
+    canary_s: float = Field(10, ge=0, le=600)
+    """How often we send a message to ourselves, in seconds: twice missing, we are deaf, and no station is blamed. 0: never."""
+    canary_topic: str = Field("gateway/{client_id}/canary", min_length=1, pattern=r"^[^\x00+#]*$")
+    """Where; our user must be allowed to publish and to subscribe there."""
 
     session_expiry_s: int = Field(3600 * 24, ge=0, le=0xFFFF_FFFF)
     """How long the broker keeps messages for us while we are away (MQTT 5), in seconds."""

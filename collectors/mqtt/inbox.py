@@ -3,15 +3,17 @@
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from paho.mqtt.client import MQTTMessage
 
-from collectors.mqtt.codec import PayloadError, read
+from collectors.mqtt.codec import PayloadError, Reading, read
 from collectors.mqtt.config import MqttConfig, Topic
+from collectors.mqtt.dialects import Dialect, Reader, readers
+from collectors.mqtt.sparkplug import Sparkplug
 from collectors.mqtt.topics import Place, Template
-from gateway.core.event import Beat
+from gateway.core.event import Beat, BeatKind
 from gateway.core.reason import Dropped
 from gateway.plugin import Clock, Intake, Overloaded, Receipt
 
@@ -31,15 +33,31 @@ class Inbox:
     that the intake gives for a beat whose effect must reach the disk.
     """
 
-    def __init__(self, config: MqttConfig, *, collector: str, clock: Clock, intake: Intake) -> None:
+    def __init__(
+        self,
+        config: MqttConfig,
+        *,
+        collector: str,
+        clock: Clock,
+        intake: Intake,
+        dialects: Mapping[Dialect, Reader] | None = None,
+    ) -> None:
+        """Read others' payloads by ``dialects``, which may remember what an earlier connection heard."""
         self._config, self._collector, self._clock, self._intake = config, collector, clock, intake
         self._limits = config.limits
+        self._dialects = readers(config.limits) if dialects is None else dialects
         self._routes = [(Template(topic.template), topic) for topic in config.topics]
         self._unacknowledged: deque[tuple[int, Waiting | None]] = deque()
         self._waiting_qos0 = 0
         self._failed = False
         self.changed = asyncio.Event()
         """Set when `settle` may have something to do."""
+
+    def skip(self, message: MQTTMessage) -> None:
+        """Take a message that is no input, but has its place in the order of acknowledgements."""
+        if message.qos:
+            self._unacknowledged.append((message.mid, None))
+            self.changed.set()
 
     def hear(self, message: MQTTMessage) -> None:
         """Take a message; nothing is raised, since one bad message must not end the connection."""
@@ -101,15 +119,36 @@ class Inbox:
             return self._unreadable(message, Dropped.UNSUPPORTED, source="", detail="no topic of ours")
         place, topic = found
         try:
-            reading = read(
-                bytes(message.payload),
-                topic=topic.kind,
-                form=topic.format,
-                content_type=_content_type(message),
-                limits=self._limits,
-            )
+            reading = self._read(message, topic)
         except PayloadError as error:
             return self._unreadable(message, error.reason, source=place.station, detail=str(error))
+        if topic.dialect is Dialect.SPARKPLUG and reading.kind is BeatKind.WILL:
+            self._bury_devices(message)
+        return self._tell(message, place, reading)
+
+    def _read(self, message: MQTTMessage, topic: Topic) -> Reading:
+        if topic.dialect is not Dialect.OWN:
+            return self._dialects[topic.dialect](bytes(message.payload), message.topic)
+        return read(
+            bytes(message.payload),
+            topic=topic.kind,
+            form=topic.format,
+            content_type=_content_type(message),
+            limits=self._limits,
+        )
+
+    def _bury_devices(self, message: MQTTMessage) -> None:
+        """A Sparkplug node's death is that of its devices (tck-id-operational-behavior-device-ddeath)."""
+        sparkplug = self._dialects[Dialect.SPARKPLUG]
+        for name in sparkplug.devices(message.topic) if isinstance(sparkplug, Sparkplug) else ():
+            for template, topic in self._routes:
+                place = template.match(name) if topic.dialect is Dialect.SPARKPLUG else None
+                if place is not None:
+                    self._intake.received()
+                    self._tell(message, place, Reading(kind=BeatKind.WILL))
+                    break
+
+    def _tell(self, message: MQTTMessage, place: Place, reading: Reading) -> Waiting | None:
         return self._intake.beat(
             Beat(
                 collector=self._collector,
@@ -122,6 +161,7 @@ class Inbox:
                 interval_s=reading.interval_s,
                 sent_ms=reading.sent_ms,
                 sequence=reading.sequence,
+                session=reading.session,
                 labels=reading.labels,
                 description=reading.description,
             )

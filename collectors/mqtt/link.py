@@ -47,7 +47,7 @@ class HungUp(aiomqtt.MqttError):
 
 
 class Link(aiomqtt.Client):
-    """A persistent session's connection; ``hear`` is called for each message as it is read."""
+    """A persistent session's connection; ``hear`` is called for each message as it is read, ``hear_own`` for our own."""
 
     def __init__(
         self,
@@ -56,6 +56,8 @@ class Link(aiomqtt.Client):
         identifier: str,
         hear: Hear,
         protocol: aiomqtt.ProtocolVersion,
+        own_topic: str,
+        hear_own: Hear,
         status_topic: str = "",
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -83,7 +85,13 @@ class Link(aiomqtt.Client):
         self._client.connect_timeout = config.connect_timeout_s
         # Before connecting: a resumed session replays right behind the CONNACK, before we subscribe.
         self._client.manual_ack_set(True)
-        self._client.on_message = lambda _client, _userdata, message: hear(message)
+        own = own_topic.encode()
+
+        def on_message(_client: Any, _userdata: Any, message: MQTTMessage) -> None:
+            ours = message._topic == own  # noqa: SLF001 - its public name decodes it each time
+            (hear_own if ours else hear)(message)
+
+        self._client.on_message = on_message
         self._paused_fd = -1
         self._connected.add_done_callback(_look_at)
         self._disconnected.add_done_callback(_look_at)
@@ -117,6 +125,18 @@ class Link(aiomqtt.Client):
             connecting.add_done_callback(self._let_go)
             raise
 
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 1, and wait for nothing."""
+        self._client.publish(topic, payload, qos=1)
+
+    async def listen_to(self, topic: str) -> None:
+        """Subscribe to a topic of our own.
+
+        Raises:
+            aiomqtt.MqttError: not answered, or refused.
+        """
+        await self._subscribe([(topic, SubscribeOptions(qos=1))] if self.five else [(topic, 1)], [topic])
+
     async def listen(self, topics: tuple[Topic, ...]) -> None:
         """Subscribe.
 
@@ -128,6 +148,9 @@ class Link(aiomqtt.Client):
             wanted: Any = [(name, _options(topic)) for name, topic in zip(filters, topics, strict=True)]
         else:
             wanted = [(name, topic.qos) for name, topic in zip(filters, topics, strict=True)]
+        await self._subscribe(wanted, filters)
+
+    async def _subscribe(self, wanted: Any, filters: list[str]) -> None:
         codes: Any = await self.subscribe(wanted)
         task = asyncio.current_task()
         if task is not None and task.cancelling():

@@ -26,7 +26,7 @@ def stations(limit: int, url: str, *, as_json: bool) -> None:
             item["state"],
             ago(item["seen"]),
             ago(item["down_since"]),
-            f"{item['interval_s']:g}s",
+            "-" if item["interval_s"] is None else f"{item['interval_s']:g}s",
             item["beats"],
             item["fault"],
         )

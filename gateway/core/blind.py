@@ -30,6 +30,8 @@ class Sight:
     calm_ms: int = 0
     """For how long we have heard well since."""
     causes: tuple[str, ...] = ()
+    unknown: int = 0
+    """Stations of which we could not say meanwhile whether they live, at the most."""
     told: bool = False
     """An incident tells that we are blind."""
     ended: bool = False
@@ -56,7 +58,17 @@ class Said:
 Looked = tuple[Sight, tuple[Said, ...]]
 
 
-def look(sight: Sight, *, now_ms: int, passed_ms: int, deaf: Collection[str], after_ms: int, idle: str) -> Looked:
+def look(
+    sight: Sight,
+    *,
+    now_ms: int,
+    passed_ms: int,
+    deaf: Collection[str],
+    after_ms: int,
+    idle: str,
+    doubted: bool = False,
+    unknown: int = 0,
+) -> Looked:
     """Look around.
 
     Args:
@@ -66,8 +78,11 @@ def look(sight: Sight, *, now_ms: int, passed_ms: int, deaf: Collection[str], af
         deaf: collectors that cannot hear now.
         after_ms: a blindness this long is told; and hearing for this long ends it.
         idle: what it means that nobody looked for a while (``the daemon did not run``).
+        doubted: far fewer beats come than are due, and nothing proves that the way to us is open.
+        unknown: stations of which we cannot say now whether they live.
     """
     causes = ([idle] if passed_ms > STILL_MS else []) + [f"{name} could not hear" for name in sorted(deaf)]
+    causes += ["hardly any of the beats that are due came"] if doubted else []
     if causes:
         sight = replace(
             sight,
@@ -75,15 +90,16 @@ def look(sight: Sight, *, now_ms: int, passed_ms: int, deaf: Collection[str], af
             lasted_ms=sight.lasted_ms + sight.calm_ms + passed_ms,
             calm_ms=0,
             causes=(*sight.causes, *(cause for cause in causes if cause not in sight.causes)),
+            unknown=max(sight.unknown, unknown),
             ended=False,
         )
     elif sight.since_ms is not None:
         sight = replace(sight, calm_ms=sight.calm_ms + passed_ms)
     sight = replace(sight, looked_ms=now_ms)
-    return (sight, ()) if sight.since_ms is None else _judged(sight, deaf=deaf, after_ms=after_ms)
+    return (sight, ()) if sight.since_ms is None else _judged(sight, deaf=bool(deaf) or doubted, after_ms=after_ms)
 
 
-def _judged(sight: Sight, *, deaf: Collection[str], after_ms: int) -> Looked:
+def _judged(sight: Sight, *, deaf: bool, after_ms: int) -> Looked:
     """What there is to say of a blindness that lasts, or is just over."""
     if sight.lasted_ms < after_ms and not sight.told:
         return (sight if deaf else Sight(looked_ms=sight.looked_ms)), ()
@@ -103,4 +119,6 @@ def _judged(sight: Sight, *, deaf: Collection[str], after_ms: int) -> Looked:
 
 
 def _why(sight: Sight) -> str:
-    return one_line(", ".join(sight.causes), LONGEST_CAUSES)
+    why = one_line(", ".join(sight.causes), LONGEST_CAUSES)
+    many = "station" if sight.unknown == 1 else "stations"
+    return f"{why}; {sight.unknown} {many} unknown meanwhile" if sight.unknown else why

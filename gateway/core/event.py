@@ -108,10 +108,12 @@ class Beat:
     fault: str = ""
     """Empty if the station says it is well, else what it says is wrong (``fault``, ``low_battery``)."""
     interval_s: float | None = None
-    """Announced interval, if the payload has one."""
+    """Announced interval, if the payload has one; infinite: it owes no beats, somebody else tells when it goes."""
     sent_ms: int | None = None
     """The payload's own timestamp: used to find replays and skew, never for deadlines."""
     sequence: int | None = None
+    session: int | None = None
+    """Of a birth, which connection it began; of a will, which one ended. Counts modulo 256."""
     labels: Mapping[str, str] = field(default_factory=no_labels)
     """Everything else the payload said, flattened, for rules."""
     description: str = ""

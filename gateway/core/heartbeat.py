@@ -11,6 +11,7 @@ The caller keeps the returned station once the signals are on disk; then a beat 
 not acknowledge it finds the old station and says the same again.
 """
 
+import math
 from dataclasses import replace
 from statistics import median_low
 
@@ -35,12 +36,17 @@ __all__ = [
     "Signal",
     "Station",
     "StationState",
+    "covered",
     "expect",
     "expired",
     "heard",
+    "outlived",
     "resumed",
     "retired",
 ]
+
+PRESENCE_BACK_S = 300.0
+"""How long after an outage of its site a station that owes no beats has to come back."""
 
 Heard = tuple[Station, tuple[Signal, ...]]
 
@@ -59,6 +65,8 @@ def heard(station: Station | None, beat: Beat, policy: Policy, *, observed_s: fl
     if beat.retained:
         return _remembered(station, beat, policy, observed_s=observed_s), ()
     signals: tuple[Signal, ...] = ()
+    if beat.kind in (BeatKind.WILL, BeatKind.LEAVE) and _of_an_earlier_life(station, beat):
+        return station, ()
     if beat.kind is BeatKind.WILL:
         station = _willed(station, policy, observed_s=observed_s)
     elif beat.kind is BeatKind.LEAVE:
@@ -86,7 +94,10 @@ def expired(station: Station, policy: Policy, *, observed_s: float, now_ms: int)
     if observed_s < station.deadline_s:
         return station, ()
     if station.state is StationState.DOWN:
-        return replace(station, back=0, deadline_s=NEVER), ()  # it did not come back after all
+        if not station.covered:
+            return replace(station, back=0, deadline_s=NEVER), ()  # it did not come back after all
+        alone = replace(station, back=0, covered=False, deadline_s=NEVER)
+        return alone, (_down_signal(alone, now_ms=now_ms),)
     if station.state is StationState.NEW and policy.must_appear_s is None:
         return replace(station, deadline_s=NEVER), ()
     if station.state is StationState.UP and not station.will:
@@ -95,6 +106,17 @@ def expired(station: Station, policy: Policy, *, observed_s: float, now_ms: int)
     misses = station.misses if station.will else policy.misses
     down = replace(station, state=StationState.DOWN, misses=misses, back=0, down_since_ms=now_ms, deadline_s=NEVER)
     return down, (_down_signal(down, now_ms=now_ms),)
+
+
+def covered(station: Station) -> Station:
+    """A station that is down, when the outage of its site tells so; it waits for a beat, or for `outlived`."""
+    return replace(station, covered=True, back=0, deadline_s=NEVER)
+
+
+def outlived(station: Station, *, observed_s: float) -> Station:
+    """A covered station when the outage is over: it has its whole interval and grace to come back, too."""
+    owed_s = station.interval_s + station.grace_s
+    return replace(station, deadline_s=observed_s + (owed_s if owed_s < NEVER else PRESENCE_BACK_S))
 
 
 def expect(name: str, policy: Policy, *, observed_s: float, site: str = "") -> Station:
@@ -133,15 +155,34 @@ def resumed(station: Station, policy: Policy, *, observed_s: float) -> Station:
 def retired(station: Station) -> Heard:
     """The station was taken out of service: whatever was wrong with it is over. A beat would discover it anew."""
     signals = []
-    if station.state is StationState.DOWN:
+    if station.state is StationState.DOWN and not station.covered:
         signals.append(_signal(station, EventKind.CLEAR, STATION_DOWN, "was taken out of service", cause="retired"))
     if station.fault:
         signals.append(_signal(station, EventKind.CLEAR, STATION_FAULT, "was taken out of service", cause="retired"))
-    gone = replace(station, state=StationState.RETIRED, fault="", will=False, beats=0, gaps=(), deadline_s=NEVER)
+    gone = replace(
+        station,
+        state=StationState.RETIRED,
+        fault="",
+        will=False,
+        covered=False,
+        beats=0,
+        gaps=(),
+        deadline_s=NEVER,
+    )
     return gone, tuple(signals)
 
 
 # --- is it a sign of life ------------------------------------------------------------------------
+
+
+def _of_an_earlier_life(station: Station, beat: Beat) -> bool:
+    """Whether it tells the end of a connection older than the one that the last birth began: it came late.
+
+    Sparkplug counts connections modulo 256. An end of a younger one than we know of is believed: its birth was lost.
+    """
+    if station.session is None or beat.session is None:
+        return False
+    return 0 < (station.session - beat.session) % 256 < 128  # noqa: PLR2004 - half of the circle is the past
 
 
 def _repeats(station: Station, beat: Beat) -> bool:
@@ -180,7 +221,8 @@ def _looks_replayed(station: Station, beat: Beat) -> bool:
 def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -> Heard:
     birth = beat.kind is BeatKind.BIRTH
     beats = station.beats + 1
-    state, back = _next_state(station, policy, beats=beats, birth=birth)
+    endless = birth and beat.interval_s == math.inf
+    state, back = _next_state(station, policy, beats=beats, birth=birth, endless=endless)
     gaps, counted_s = _gaps(station, policy, observed_s=observed_s)
     interval_s, source = _interval(station, policy, announced=beat.interval_s, gaps=gaps)
     grace_s = policy.grace(interval_s)
@@ -199,27 +241,33 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
         misses=station.misses if down else 0,
         back=back,
         down_since_ms=station.down_since_ms if down else 0,
+        covered=station.covered if down else False,
         fault=station.fault,
         born=station.born or birth,
         will=False,
+        session=station.session if beat.session is None else beat.session,
         sequence=station.sequence if beat.sequence is None else beat.sequence,
         sent_ms=station.sent_ms if beat.sent_ms is None else min(beat.sent_ms, beat.at_ms),
         doubted=None,
         gaps=gaps,
         counted_s=counted_s,
     )
-    if down or station.state is not StationState.DOWN:
+    if down or station.state is not StationState.DOWN or station.covered:
         return alive, ()
     away = _span((beat.at_ms - station.down_since_ms) / 1000)
     return alive, (_signal(alive, EventKind.CLEAR, STATION_DOWN, f"is back after {away} down", cause="beat"),)
 
 
-def _next_state(station: Station, policy: Policy, *, beats: int, birth: bool) -> tuple[StationState, int]:
+def _next_state(
+    station: Station, policy: Policy, *, beats: int, birth: bool, endless: bool
+) -> tuple[StationState, int]:
     """The state after a sign of life, and how far a station that was down has come back."""
     if station.state is StationState.DOWN:
+        if endless:
+            return StationState.UP, 0  # no beat will confirm it
         back = station.back + (max(1, policy.recovery_beats - 1) if birth else 1)
         return (StationState.UP, 0) if back >= policy.recovery_beats else (StationState.DOWN, back)
-    settled = beats >= policy.settle_beats or policy.must_appear_s is not None
+    settled = beats >= policy.settle_beats or policy.must_appear_s is not None or endless
     return (StationState.UP if settled else StationState.NEW), 0
 
 
@@ -254,9 +302,10 @@ def _left(station: Station, beat: Beat) -> Heard:
         misses=0,
         back=0,
         down_since_ms=0,
+        covered=False,
         deadline_s=NEVER,
     )
-    if station.state is not StationState.DOWN:
+    if station.state is not StationState.DOWN or station.covered:
         return asleep, ()
     return asleep, (_signal(asleep, EventKind.CLEAR, STATION_DOWN, "says that it left on purpose", cause="leave"),)
 
@@ -299,9 +348,14 @@ def _interval(
     """Effective interval in seconds: configured, else announced (now or before), else learned, else the default."""
     if policy.interval_s is not None:
         return policy.interval_s, IntervalFrom.CONFIGURED
-    if announced is not None and announced > 0:
+    if announced == math.inf and (station is None or station.beats == 0 or station.interval_s == math.inf):
+        return (
+            math.inf,
+            IntervalFrom.ANNOUNCED,
+        )  # of one that beats, somebody else's word of its presence changes nothing
+    if announced is not None and 0 < announced < math.inf:
         return policy.clamp(announced), IntervalFrom.ANNOUNCED
-    if station is not None and station.interval_from is IntervalFrom.ANNOUNCED:
+    if station is not None and station.interval_from is IntervalFrom.ANNOUNCED and station.interval_s < math.inf:
         return station.interval_s, IntervalFrom.ANNOUNCED
     if len(gaps) >= policy.learn_gaps:
         return policy.clamp(median_low(gaps)), IntervalFrom.LEARNED
@@ -338,6 +392,8 @@ def _signal(station: Station, kind: EventKind, condition: str, words: str, *, ca
 
 def _span(seconds: float) -> str:
     """A duration as people say it: ``90 s``, ``12 min``, ``3 h 20 min``, ``5 days``."""
+    if seconds == math.inf:
+        return "none"
     seconds = max(0.0, seconds)
     if seconds < 120:  # noqa: PLR2004 - up to two of the smaller unit
         return f"{seconds:.0f} s"

@@ -107,12 +107,16 @@ class Station:
     back: int = 0
     """Beats since it was down; a birth counts for all that are needed but one."""
     down_since_ms: int = 0
+    covered: bool = False
+    """It is down, and the outage of its site tells so: it has no incident of its own."""
     fault: str = ""
     """What the station says is wrong with it; empty while it is well."""
     born: bool = False
     """It is known to say when it comes online."""
     will: bool = False
     """The broker told its last will, and no beat has come since."""
+    session: int | None = None
+    """Of its last birth that told one."""
     sequence: int | None = None
     sent_ms: int | None = None
     """Of the last beat that was accepted; ``sent_ms`` never later than we received it."""

@@ -57,8 +57,12 @@ class Intake(Protocol):
         """Keep what cannot be parsed but must be acknowledged (counted as dropped); done when it is on disk."""
         ...
 
-    def connected(self, up: bool, *, detail: str = "") -> None:
-        """Tell whether this collector can hear now: while it cannot, nobody's silence is held against them."""
+    def connected(self, up: bool, *, detail: str = "", proven: bool = False) -> None:
+        """Tell whether this collector can hear now: while it cannot, nobody's silence is held against them.
+
+        ``proven``: something of our own that goes the same way comes back regularly (a canary). Then a fleet that falls
+        silent is one that is silent; without it, we may be deaf.
+        """
         ...
 
 

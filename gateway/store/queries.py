@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -212,6 +213,11 @@ def _operation_item(_db: sqlite3.Connection, row: tuple[Any, ...]) -> dict[str, 
     return named
 
 
+def _finite(seconds: float) -> float | None:
+    """JSON has no infinity: a station that owes no beats has no interval."""
+    return seconds if math.isfinite(seconds) else None
+
+
 def _station_item(_db: sqlite3.Connection, row: tuple[Any, ...]) -> dict[str, Any]:
     station = rows.station_of(row)
     return {
@@ -219,9 +225,9 @@ def _station_item(_db: sqlite3.Connection, row: tuple[Any, ...]) -> dict[str, An
         "site": station.site,
         "state": station.state.value,
         "fault": station.fault,
-        "interval_s": station.interval_s,
+        "interval_s": _finite(station.interval_s),
         "interval_from": station.interval_from.value,
-        "grace_s": station.grace_s,
+        "grace_s": _finite(station.grace_s),
         "seen_ms": station.seen_ms or None,
         "down_since_ms": station.down_since_ms or None,
         "beats": station.beats,

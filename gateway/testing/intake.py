@@ -18,6 +18,7 @@ class RecordingIntake:
         self.inputs = 0
         self.drops: Counter[Dropped] = Counter()
         self.link_up: bool | None = None
+        self.proven = False
         self.overloaded = False
         self._hold = hold
         self._waiting: list[asyncio.Future[Receipt]] = []
@@ -59,9 +60,9 @@ class RecordingIntake:
         self.drops[reason] += 1
         return self._receipt()
 
-    def connected(self, up: bool, *, detail: str = "") -> None:
+    def connected(self, up: bool, *, detail: str = "", proven: bool = False) -> None:
         """Record whether the collector can hear."""
-        self.link_up = up
+        self.link_up, self.proven = up, proven
         self._arrived.set()
 
     def release(self, error: Exception | None = None) -> None:

@@ -1,6 +1,7 @@
 """The watch on one station: when silence is a raise, what counts as a sign of life, and where intervals come from."""
 
 import dataclasses
+import math
 
 import pytest
 from hypothesis import given
@@ -15,9 +16,11 @@ from gateway.core.heartbeat import (
     Policy,
     Station,
     StationState,
+    covered,
     expect,
     expired,
     heard,
+    outlived,
     resumed,
     retired,
 )
@@ -559,3 +562,85 @@ def test_a_summary_says_spans_as_people_do() -> None:
         late = dataclasses.replace(watch.station, state=StationState.LATE, deadline_s=0)
         _, (signal,) = expired(late, watch.policy, observed_s=0, now_ms=EPOCH_MS + later_s * 1000)
         assert f"heard {words} ago (interval 3 h 37 min, grace 108 min)" in signal.summary
+
+
+# --- presence told by others -----------------------------------------------------------------------
+
+
+def test_who_owes_no_beats_is_down_only_when_its_end_was_told() -> None:
+    watch = Watch()
+    watch.hear(BeatKind.BIRTH, interval_s=math.inf)
+    assert watch.state == "up"
+    assert watch.wait(10_000_000) == []
+    watch.hear(BeatKind.WILL, interval_s=math.inf)
+    assert watch.wait(31) == ["raise station_down at 1e+07"]
+    assert watch.hear(BeatKind.BIRTH, interval_s=math.inf) == ["clear station_down"]
+    assert watch.wait(10_000_000) == []
+
+
+def test_of_one_that_beats_the_word_of_others_changes_no_interval() -> None:
+    watch = Watch()
+    watch.beats(3)
+    watch.hear(BeatKind.BIRTH, interval_s=math.inf)
+    assert watch.station.interval_s == 60
+    assert watch.wait(200) != []
+
+
+def test_one_whose_presence_was_told_first_owes_beats_when_it_begins_to_beat() -> None:
+    watch = Watch()
+    watch.hear(BeatKind.BIRTH, interval_s=math.inf)
+    watch.hear()
+    assert (watch.station.interval_s, watch.station.interval_from) == (60, IntervalFrom.DEFAULT)
+
+
+@pytest.mark.parametrize(("born", "ended", "believed"), [(3, 2, False), (3, 3, True), (3, 4, True), (0, 255, False)])
+def test_the_end_of_an_earlier_life_came_late(born: int, ended: int, believed: bool) -> None:
+    watch = Watch()
+    watch.beats(3)
+    watch.hear(BeatKind.BIRTH, session=born)
+    watch.hear(BeatKind.WILL, session=ended)
+    assert watch.station.will is believed
+    watch.hear(BeatKind.LEAVE, session=ended)
+    assert (watch.state == "sleeping") is believed
+
+
+def test_without_sessions_every_end_is_believed() -> None:
+    watch = Watch()
+    watch.beats(3)
+    watch.hear(BeatKind.WILL, session=3)
+    assert watch.station.will
+
+
+# --- covered by an outage ----------------------------------------------------------------------------
+
+
+def test_a_covered_station_comes_back_or_leaves_or_retires_without_a_word() -> None:
+    for way in ("beats", "leaves", "retires"):
+        watch = Watch().fell()
+        watch.station = covered(watch.station)
+        if way == "beats":
+            assert watch.beats(2, every_s=1) == []
+            assert watch.state == "up"
+        elif way == "leaves":
+            assert watch.hear(BeatKind.LEAVE) == []
+        else:
+            watch.station, signals = retired(watch.station)
+            assert signals == ()
+        assert not watch.station.covered
+
+
+def test_a_covered_station_that_outlives_the_outage_is_told_and_ends_as_others_do() -> None:
+    watch = Watch().fell()
+    watch.station = outlived(covered(watch.station), observed_s=watch.now_s)
+    at_s = watch.now_s + 90
+    assert watch.wait(91) == [f"raise station_down at {at_s:g}"]
+    assert watch.beats(2, every_s=1) == ["clear station_down"]
+
+
+def test_one_that_owes_no_beats_outlives_an_outage_after_five_minutes() -> None:
+    watch = Watch()
+    watch.hear(BeatKind.BIRTH, interval_s=math.inf)
+    watch.hear(BeatKind.WILL)
+    watch.wait(31)
+    watch.station = outlived(covered(watch.station), observed_s=watch.now_s)
+    assert watch.wait(301) != []

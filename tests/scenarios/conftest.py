@@ -35,6 +35,7 @@ listen = ["127.0.0.1:{mail}"]
 recipients = ["support@example.com"]
 [collectors.mqtt]
 broker = "mqtt://127.0.0.1:{beat}"
+canary_s = 0  # virtual time runs ahead of a real broker's answers
 [sinks.local]
 """
 

@@ -86,7 +86,7 @@ async def test_while_we_were_suspended_no_station_was_silent_and_one_incident_sa
         await house.passes(seconds=30)
         seen = await house.sees(condition="blind", state="open", ticket_state="open")
         assert seen["summary"].startswith("we were blind from 2026-11-22 00:01:0")
-        assert seen["summary"].endswith("(1 h): the process stood still")
+        assert seen["summary"].endswith("(1 h): the process stood still; 1 station unknown meanwhile")
         await house.beat("ok")
         await house.passes(seconds=60)
         await house.sees(id=seen["id"], state="resolved", ticket_state="resolved")
@@ -96,10 +96,10 @@ async def test_while_we_were_suspended_no_station_was_silent_and_one_incident_sa
 async def test_a_broker_that_was_away_is_one_incident_and_no_stations(build) -> None:
     async with build() as house:
         await station_is_up(house)
-        house.app._connected("mqtt", False)
+        house.app._connected("mqtt", False, False)
         await house.passes(minutes=30)
         seen = await house.sees(condition="blind", state="open", ticket_state="open")
-        house.app._connected("mqtt", True)
+        house.app._connected("mqtt", True, False)
         await house.passes(seconds=65)
         await house.sees(id=seen["id"], state="resolved")
         timeline = (await house.get(f"/api/v1/incidents/{seen['id']}"))["timeline"]

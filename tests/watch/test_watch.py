@@ -184,10 +184,10 @@ async def test_a_disk_that_refuses_the_station_is_told_as_overload(build) -> Non
                 future.set_exception(StoreError("full"))
                 return future
 
-        real, bench.watch._store = bench.watch._store, Full()
+        real, bench.watch._edges._store = bench.watch._edges._store, Full()
         with pytest.raises(Overloaded, match="full"):
             await bench.beat(fault="hot")
-        bench.watch._store = real
+        bench.watch._edges._store = real
         await bench.beat(fault="hot")
 
 

@@ -86,9 +86,9 @@ def test_a_sink_that_cannot_be_built_leaves_the_old_ones_and_the_old_rules(daemo
 
 def test_what_needs_a_restart_is_told(daemon) -> None:
     daemon.start()
-    text = daemon.config.read_text().replace('["public"]', '["private"]') + "[stations]\ninterval = '5m'\n"
+    text = daemon.config.read_text().replace('["public"]', '["private"]') + "[retention]\nclosed_days = 5\n"
     daemon.config.write_text(text)
     (partly,) = hup(daemon, "configuration.partly_applied")
-    assert partly["restart_for"] == ["collectors", "stations"]
+    assert partly["restart_for"] == ["collectors", "retention"]
     daemon.trap(1)
     daemon.eventually(lambda: daemon.incidents(condition="link_down"), what="by the old community")

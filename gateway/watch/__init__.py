@@ -1,0 +1,14 @@
+"""The watch over stations: beats come in from every collector, silence becomes an event.
+
+`watch` keeps the stations and their deadlines, `edges` brings what changed for people to the disk, `outages` tells what
+many silent stations have in common. What silence means is decided by `gateway.core`: `heartbeat` (one station), `sites`
+(many), `feed` (whether we can believe what we hear).
+
+On failure: an edge is told first and its station stored next, before the beat is acknowledged: whenever we die, the
+beat comes again and finds the station as it was, so that the edge is told again and never missed. What the disk refuses
+stays due.
+"""
+
+from gateway.watch.watch import Watch
+
+__all__ = ["Watch"]

@@ -1,0 +1,376 @@
+"""Keeps every station: takes beats, looks at the time, and stores what changed.
+
+One observed clock for all deadlines (`gateway.core.feed`): an outage of ours costs nobody (promise 4). Per beat nothing
+is written; what changed is stored every few seconds, edges at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import structlog
+
+from gateway.core.event import Beat
+from gateway.core.feed import Feed
+from gateway.core.heartbeat import covered, expect, expired, heard, outlived, resumed
+from gateway.core.pace import Budget
+from gateway.core.reason import Dropped
+from gateway.core.sites import FLEET, Group, Level, Sites, Verdict, age_s, live, overdue
+from gateway.core.station import Policy, Signal, Station, StationState
+from gateway.core.wheel import Wheel
+from gateway.plugin import Clock, Receipt
+from gateway.store.api import Store, StoreError
+from gateway.watch.edges import Edges, Emitter, without
+from gateway.watch.outages import Outages
+
+log = structlog.get_logger()
+
+TICK_S = 1.0
+FLUSH_S = 5.0
+FLUSH_MOST = 5_000
+"""Stations stored in one transaction, so that a commit stays short."""
+DUE_MOST = 1_000
+"""Stations looked at before the loop gets its turn."""
+PATIENCE = 1.5
+"""While its neighbours are suspected, a station goes down only when it is silent for this many intervals and its grace."""
+
+
+class Watch:
+    """Keeps every station; `run` serves until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: Emitter,
+        clock: Clock,
+        policy: Policy,
+        terms: Mapping[str, tuple[Policy, str]] | None = None,
+        region_of: Callable[[str], str] = lambda _site: "",
+        node: str = "tocsin",
+        most_stations: int = 1_000_000,
+        discover_per_min: int = 100,
+        count: Callable[[str, Dropped | None], None] = lambda _collector, _reason: None,
+    ) -> None:
+        """Watch by ``policy``; ``terms`` holds listed stations by name, each with its own policy and site.
+
+        Args:
+            store: where stations last.
+            engine: takes edges as events.
+            clock: the host's.
+            policy: what unlisted stations owe.
+            terms: listed stations by name.
+            region_of: the region of a site; empty if there is none.
+            node: the source of what is told of the whole fleet.
+            most_stations: stations watched at once.
+            discover_per_min: unlisted stations taken up in a minute; 0: none.
+            count: told of each beat's collector, and why it was not kept (None: it was).
+        """
+        self._store = store
+        self._clock = clock
+        self._count = count
+        self._stations: dict[str, Station] = {}
+        self._changed: set[str] = set()
+        self._edges = Edges(store=store, engine=engine, clock=clock, told=self._changed.add)
+        self._outages = Outages(store=store, engine=engine, clock=clock, node=node)
+        self._set(policy, terms, region_of, most_stations, discover_per_min)
+        self._feed = Feed(now_s=clock.monotonic_s())
+        self._doubted = False
+        self._wheel = Wheel(tick_s=TICK_S)
+        self._ticked = asyncio.Event()
+
+    def _set(
+        self,
+        policy: Policy,
+        terms: Mapping[str, tuple[Policy, str]] | None,
+        region_of: Callable[[str], str],
+        most_stations: int,
+        discover_per_min: int,
+    ) -> None:
+        self._policy = policy
+        self._terms = dict(terms or {})
+        self._most_stations = most_stations
+        self._discovery = Budget(per_s=max(discover_per_min, 1) / 60, burst=discover_per_min)
+        self._sites = Sites(region_of)
+
+    def reset(
+        self,
+        *,
+        policy: Policy,
+        terms: Mapping[str, tuple[Policy, str]],
+        region_of: Callable[[str], str],
+        most_stations: int,
+        discover_per_min: int,
+    ) -> None:
+        """Take new terms: they hold for each station from its next beat on; the arguments are those of the class."""
+        gone = self._terms.keys() - terms.keys()
+        self._set(policy, terms, region_of, most_stations, discover_per_min)
+        for name in gone:
+            station = self._stations.get(name)
+            if station is not None and station.seen_ms == 0:  # it was only ever expected
+                del self._stations[name]
+                self._wheel.cancel(name)
+        for station in self._stations.values():
+            self._sites.moved(None, station)
+        self._expect_listed()
+
+    @property
+    def unknown(self) -> int:
+        """Stations of which we cannot say now whether they live."""
+        return 0 if self._feed.trusted else self._sites.live
+
+    @property
+    def doubted(self) -> bool:
+        """Whether far too few beats come for a feed that nothing proves."""
+        return self._feed.doubted
+
+    async def load(self) -> None:
+        """Take up every station again, each with its whole time before it; call before the first beat."""
+        await self._outages.load()
+        self._feed.look(self._clock.monotonic_s())
+        observed_s = self._observed_now()
+        for station in await self._store.run(lambda tx: tx.stations()):
+            again = resumed(station, self._policy_of(station.station), observed_s=observed_s)
+            if again.covered and not self._outages.cover(self._sites.groups(again.site)):
+                again = outlived(again, observed_s=observed_s)
+            self._keep(again)
+            if again.collector and live(again):
+                self._feed.feeds(again.collector)
+        self._changed.clear()  # a restart alone writes nothing
+        self._expect_listed()
+        self._expect()
+
+    def heard(self, beat: Beat) -> asyncio.Future[Receipt] | None:
+        """Take a beat; the future, if any, is done when what it changed for people is on disk."""
+        before = self._stations.get(beat.station)
+        if before is None and not self._may_discover(beat.station):
+            self._count(beat.collector, Dropped.OVERLOAD)
+            return None
+        self._count(beat.collector, None)
+        now_s = self._clock.monotonic_s()
+        policy = self._policy_of(beat.station)
+        after, signals = heard(before, beat, policy, observed_s=self._feed.observed_s(now_s))
+        if before is None and after.beats == 0 and not signals:
+            return None  # only the broker spoke of it
+        if before is None or after.beats != before.beats:
+            was_live = before is not None and live(before)
+            self._feed.heard(beat.station, beat.collector, was_live=was_live, now_s=now_s)
+        self._keep(after)
+        if not signals:
+            return self._edges.telling.get(beat.station)  # what it rests on must be on disk first
+        stored = self._edges.tell(after, signals, beat)
+        stored.add_done_callback(lambda done: self._undo(done, before, after, signals))
+        self._edges.settles(stored, after.station)
+        return stored
+
+    def connected(self, collector: str, up: bool, proven: bool = False) -> None:
+        """A collector can hear, or cannot: while one is deaf the observed clock stands still.
+
+        ``proven``: a round trip shows that what is sent to us arrives.
+        """
+        self._expect()
+        self._feed.connected(collector, up=up, proven=proven, now_s=self._clock.monotonic_s())
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tick_for_ever(), name="watch-tick")
+            tasks.create_task(self._expire_for_ever(), name="watch-expire")
+            tasks.create_task(self._flush_for_ever(), name="watch-flush")
+
+    async def flush(self) -> None:
+        """Store what changed.
+
+        Raises:
+            StoreError: the disk refused; it stays to be stored.
+        """
+        early: set[str] = set()
+        try:
+            while self._changed:
+                names = {self._changed.pop() for _ in range(min(FLUSH_MOST, len(self._changed)))}
+                early |= names & self._edges.telling.keys()
+                stations = [self._stations[name] for name in names - early if name in self._stations]
+                try:
+                    await self._store.run(lambda tx, stations=stations: tx.save_stations(stations))  # type: ignore[misc]
+                except StoreError:
+                    self._changed |= names
+                    raise
+        finally:
+            self._changed |= early
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _expect_listed(self) -> None:
+        for name, (policy, site) in self._terms.items():
+            if name not in self._stations:
+                self._keep(expect(name, policy, observed_s=self._observed_now(), site=site))
+
+    def _may_discover(self, name: str) -> bool:
+        """Whether a station never heard before is taken up now: a flood of topics must not fill the memory."""
+        if len(self._stations) >= self._most_stations:
+            return False
+        if name in self._terms:
+            return True
+        now_s = self._clock.monotonic_s()
+        if self._discovery.wait_s(now_s=now_s) > 0:
+            return False
+        self._discovery.spend(now_s=now_s)
+        return True
+
+    def _policy_of(self, name: str) -> Policy:
+        own = self._terms.get(name)
+        return own[0] if own else self._policy
+
+    def _keep(self, station: Station) -> None:
+        before = self._stations.get(station.station)
+        self._stations[station.station] = station
+        if (
+            before is None
+            or before.state is not station.state
+            or before.interval_s != station.interval_s
+            or before.site != station.site
+            or before.covered is not station.covered
+            or before.beats == 0
+        ):
+            self._sites.moved(before, station)
+        self._changed.add(station.station)
+        self._wheel.schedule(station.station, station.deadline_s)
+
+    def _undo(
+        self,
+        done: asyncio.Future[Receipt],
+        before: Station | None,
+        after: Station,
+        signals: tuple[Signal, ...],
+    ) -> None:
+        """The edge did not reach the disk: forget it, so that the same beat, repeated, or the next one says it again."""
+        if done.cancelled() or done.exception() is None:
+            return
+        now = self._stations.get(after.station)
+        if now is after and before is None:
+            self._sites.moved(after, None)
+            del self._stations[after.station]
+            self._wheel.cancel(after.station)
+        elif now is after and before is not None:
+            self._keep(before)
+        elif now is not None:
+            self._keep(without(now, before or Station(station=after.station), after, signals))
+
+    # --- time -------------------------------------------------------------------------------------
+
+    def _observed_now(self) -> float:
+        return self._feed.observed_s(self._clock.monotonic_s())
+
+    def _expect(self) -> None:
+        """Say how many beats are due."""
+        self._feed.live, self._feed.per_s = self._sites.live, self._sites.per_s
+
+    async def _tick_for_ever(self) -> None:
+        """Look at the time, and wait for nothing else: only so a tick that is late proves that we stood still."""
+        while True:
+            await self._clock.sleep(TICK_S)
+            self._expect()
+            self._feed.look(self._clock.monotonic_s())
+            if self._feed.doubted is not self._doubted:
+                self._doubted = self._feed.doubted
+                log.warning("feed.doubted" if self._doubted else "feed.believed", stations=self._sites.live)
+            self._ticked.set()
+
+    async def _expire_for_ever(self) -> None:
+        await self._outages.retell()
+        while True:
+            await self._ticked.wait()
+            self._ticked.clear()
+            await self._end_outages()
+            await self._expire()
+
+    async def _expire(self) -> None:
+        """Take what is due; the clock may move on meanwhile."""
+        while (next_s := self._wheel.next_s()) is not None and next_s <= self._observed_now():
+            observed_s, now_ms = self._observed_now(), self._clock.now_ms()
+            verdicts: dict[Group, Verdict] = {}
+            waiting = []
+            for name in self._wheel.due(observed_s, limit=DUE_MOST):
+                station = self._stations.get(name)
+                if station is None:
+                    continue  # it was forgotten while we told an outage
+                after, signals = expired(station, self._policy_of(name), observed_s=observed_s, now_ms=now_ms)
+                if after.state is StationState.DOWN and signals:
+                    after, signals = await self._together(station, after, signals, verdicts)
+                    if self._stations.get(name) is not station:
+                        continue  # a beat came meanwhile
+                self._keep(after)
+                if signals:
+                    waiting.append((station, after, signals, self._edges.tell(after, signals)))
+            for before, after, signals, stored in waiting:
+                self._edges.settles(stored, after.station)
+                try:
+                    await stored
+                except Exception as error:  # noqa: BLE001 - overload or a full disk: it stays due
+                    log.debug("station.delayed", station=before.station, why=str(error))
+                    now = self._stations.get(after.station, after)
+                    if now is after:
+                        self._keep(replace(before, deadline_s=self._observed_now() + TICK_S))
+                    else:  # a beat came meanwhile
+                        self._keep(without(now, before, after, signals))
+            await asyncio.sleep(0)
+
+    async def _flush_for_ever(self) -> None:
+        delayed = False
+        while True:
+            await self._clock.sleep(FLUSH_S)
+            try:
+                await self.flush()
+            except StoreError as error:
+                if not delayed:
+                    log.warning("stations.delayed", why=str(error))
+                delayed = True
+            else:
+                delayed = False
+
+    # --- what stations have in common ---------------------------------------------------------------
+
+    def _is_overdue(self, name: str) -> bool:
+        return overdue(self._stations[name], observed_s=self._observed_now())
+
+    async def _together(
+        self, station: Station, after: Station, signals: tuple[Signal, ...], verdicts: dict[Group, Verdict]
+    ) -> tuple[Station, tuple[Signal, ...]]:
+        """A station that would go down: alone, covered by an outage, or not yet because one is suspected.
+
+        ``verdicts`` are those of this look: many stations of a site are due at once.
+        """
+        groups = list(self._sites.groups(after.site))
+        if self._outages.cover(groups):
+            return covered(after), ()
+        if not live(station):
+            return after, signals  # its neighbours' silence says nothing of one that never lived
+        later = replace(station, deadline_s=self._observed_now() + TICK_S)
+        for group in groups:
+            verdict = verdicts.get(group)
+            if verdict is None:
+                verdict = verdicts[group] = self._judged(group)
+            if verdict is Verdict.DOWN:
+                begun = await self._outages.begin(group, station.collector, self._sites)
+                return (covered(after), ()) if begun else (later, ())
+            patience_s = PATIENCE * station.interval_s + station.grace_s
+            impatient = age_s(station, observed_s=self._observed_now()) >= patience_s
+            if verdict is Verdict.SUSPECTED and group.level is not Level.FLEET and not impatient:
+                return later, ()
+        return after, signals
+
+    def _judged(self, group: Group) -> Verdict:
+        if group == FLEET and self._feed.quiet:
+            return Verdict.DOWN
+        return self._sites.judge(group, self._is_overdue)
+
+    async def _end_outages(self) -> None:
+        """Tell which groups are back; who is still missing then has its whole time to come back, too."""
+        for group in self._outages:
+            if self._feed.trusted and not (group == FLEET and self._feed.quiet):
+                if not self._sites.over(group, self._is_overdue) or not await self._outages.end(group, self._sites):
+                    continue
+                for name in sorted(self._sites.missing(group)):
+                    station = self._stations[name]
+                    if not self._outages.cover(self._sites.groups(station.site)):
+                        self._keep(outlived(station, observed_s=self._observed_now()))

@@ -1,0 +1,172 @@
+"""Many silent stations are one trouble; one silent station among many that speak is its own."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.sites import FLEET, Group, Level, Outage, Sites, Verdict, live, overdue
+from gateway.core.station import Station, StationState
+
+SITE, REGION = Group(Level.SITE, "lyon"), Group(Level.REGION, "rhone")
+NOW_S = 1000.0
+
+
+class Bench:
+    """Sites in the region ``rhone``, unless their name begins with x."""
+
+    def __init__(self) -> None:
+        self.sites = Sites(lambda site: "" if site.startswith("x") else "rhone")
+        self.stations: dict[str, Station] = {}
+
+    def put(self, site: str, silent: int, of: int, *, covered: int = 0, first: int = 0) -> None:
+        """A site with ``of`` stations, the first of which are silent, and the very first of these covered."""
+        for number in range(first, first + of):
+            rank = number - first
+            self.keep(
+                Station(
+                    station=f"{site}-{number}",
+                    site=site,
+                    state=StationState.DOWN if rank < covered else StationState.UP,
+                    covered=rank < covered,
+                    beats=9,
+                    counted_s=NOW_S - (100 if rank < silent else 10),
+                )
+            )
+
+    def keep(self, station: Station | None, name: str = "") -> None:
+        name = station.station if station else name
+        self.sites.moved(self.stations.get(name), station)
+        if station:
+            self.stations[name] = station
+        else:
+            del self.stations[name]
+
+    def overdue(self, name: str) -> bool:
+        return overdue(self.stations[name], observed_s=NOW_S)
+
+    def judge(self, group: Group) -> Verdict:
+        return self.sites.judge(group, self.overdue)
+
+    def over(self, group: Group) -> bool:
+        return self.sites.over(group, self.overdue)
+
+
+def test_half_of_a_site_and_no_fewer_than_three_are_the_site() -> None:
+    for silent, of, verdict in (
+        (2, 2, "fine"),
+        (3, 3, "down"),
+        (3, 6, "down"),
+        (3, 7, "suspected"),
+        (3, 16, "fine"),
+        (1, 50, "fine"),
+    ):
+        bench = Bench()
+        bench.put("lyon", silent, of)
+        assert bench.judge(SITE) == verdict, (silent, of)
+
+
+def test_half_of_the_sites_and_no_fewer_than_three_are_the_region() -> None:
+    bench = Bench()
+    bench.put("a", 2, 2)
+    bench.put("b", 3, 4)
+    assert bench.judge(REGION) is Verdict.FINE
+    bench.put("c", 1, 1)
+    assert bench.judge(REGION) is Verdict.DOWN
+    for name in "defg":
+        bench.put(name, 1, 4)
+    assert bench.judge(REGION) is Verdict.SUSPECTED
+    assert bench.judge(Group(Level.REGION, "nowhere")) is Verdict.FINE
+
+
+def test_half_of_all_sites_are_the_fleet_and_what_stands_nowhere_is_no_site() -> None:
+    bench = Bench()
+    for name in ("a", "xb", "xc"):
+        bench.put(name, 4, 4)
+    bench.put("", 0, 50)
+    assert bench.judge(FLEET) is Verdict.DOWN
+    assert list(bench.sites.groups("")) == [FLEET]
+    assert list(bench.sites.groups("xb")) == [FLEET, Group(Level.SITE, "xb")]
+    assert list(bench.sites.groups("a")) == [FLEET, REGION, Group(Level.SITE, "a")]
+
+
+def test_a_last_will_counts_as_silence() -> None:
+    station = Station(station="s", beats=3, state=StationState.UP, counted_s=NOW_S)
+    assert not overdue(station, observed_s=NOW_S)
+    station.will = True
+    assert overdue(station, observed_s=NOW_S)
+
+
+def test_only_a_station_that_lived_is_live() -> None:
+    def station(**facts):
+        return Station(station="s", **facts)
+
+    assert live(station(beats=1, state=StationState.LATE))
+    assert not live(station(beats=0, state=StationState.UP))
+    assert not live(station(beats=5, state=StationState.DOWN))
+
+
+def test_an_outage_is_over_when_fewer_than_half_are_missing() -> None:
+    bench = Bench()
+    bench.put("lyon", 0, 10, covered=5)
+    assert not bench.over(SITE)
+    bench.keep(Station(station="lyon-0", site="lyon", beats=9, state=StationState.UP, counted_s=NOW_S))
+    assert bench.over(SITE)
+    assert bench.sites.missing(SITE) == {"lyon-1", "lyon-2", "lyon-3", "lyon-4"}
+    assert len(bench.sites.members(SITE)) == 10
+
+
+def test_who_is_silent_and_not_yet_covered_is_no_sign_of_an_end() -> None:
+    bench = Bench()
+    bench.put("lyon", 6, 10, covered=1)
+    assert not bench.over(SITE)
+
+
+def test_an_outage_of_stations_that_are_gone_is_over() -> None:
+    bench = Bench()
+    assert bench.over(SITE)
+    bench.put("lyon", 0, 2, covered=2)
+    assert (bench.over(SITE), bench.over(FLEET), bench.over(REGION)) == (False, False, False)
+    bench.keep(None, "lyon-0")
+    bench.keep(None, "lyon-1")
+    assert (bench.over(SITE), bench.over(FLEET), bench.over(REGION)) == (True, True, True)
+
+
+def test_an_outage_reads_back_as_it_was_stored() -> None:
+    outage = Outage(group=REGION, collector="mqtt", since_ms=5, stations=7)
+    assert Outage.from_dict(outage.as_dict()) == outage
+
+
+states = st.sampled_from([StationState.UP, StationState.LATE, StationState.DOWN, StationState.SLEEPING])
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcd"), st.sampled_from(["", "p", "q"]), states, st.booleans(), st.integers(5, 90)),
+        max_size=40,
+    )
+)
+def test_the_account_is_that_of_the_stations_whatever_way_they_came(steps) -> None:
+    bench = Bench()
+    for name, site, state, covered, interval in steps:
+        bench.keep(
+            Station(
+                station=name,
+                site=site,
+                state=state,
+                covered=covered and state is StationState.DOWN,
+                beats=1,
+                interval_s=float(interval),
+            )
+        )
+    alive = [station for station in bench.stations.values() if live(station)]
+    assert bench.sites.live == len(alive)
+    assert abs(bench.sites.per_s - sum(1 / station.interval_s for station in alive)) < 1e-9
+    for site in ("p", "q"):
+        group = Group(Level.SITE, site)
+        here = {station.station for station in bench.stations.values() if station.site == site}
+        assert set(bench.sites.members(group)) == here & (
+            {station.station for station in alive} | {s.station for s in bench.stations.values() if s.covered}
+        )
+    assert bench.sites.missing(FLEET) == {station.station for station in bench.stations.values() if station.covered}
+    for name in list(bench.stations):
+        bench.keep(None, name)
+    assert (bench.sites.live, bench.sites.per_s, bench.sites.members(FLEET)) == (0, 0.0, [])
