@@ -136,7 +136,7 @@ def test_the_explained_event_is_explained_as_told(blocks, root, tmp_path, monkey
     arguments[-1] = str(file)
     for _, name in SECRET.findall(Path(arguments[2]).read_text("utf-8")):
         monkeypatch.setenv(name, "long-enough-for-a-secret")
-    said = CliRunner().invoke(tocsin, arguments).output
+    said = CliRunner().invoke(tocsin, arguments, env={"COLUMNS": "200"}).output
     assert winner[0] in said
     for line in shown.splitlines():
         if line.startswith(("lost", "won")):
