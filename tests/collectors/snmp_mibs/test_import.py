@@ -1,8 +1,12 @@
 """Definitions of SNMPTT and OpenNMS as rules: what is carried, changed and refused; and that the result loads and judges."""
 
 import contextlib
+import gzip
+import json
 import tomllib
+from collections import Counter
 from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 from click.testing import CliRunner
@@ -20,9 +24,11 @@ from collectors.snmp.snmptt import convert, parse
 from collectors.snmp.translate import to_event
 from gateway.compose import judge_of
 from gateway.config import load
+from gateway.config.rules import RuleConfig
 from gateway.core.event import EventKind
 from gateway.core.impact import Impact
 from gateway.plugins import discover
+from tests.collectors.snmp_codec.conftest import CORPUS
 
 DEBIANS = Path("/etc/snmp/snmptt.conf")
 
@@ -294,6 +300,37 @@ def test_what_an_event_becomes_is_told(text: str, how: Carried, why: str) -> Non
     assert account.how is how
     assert why in account.why
     assert bool(rules) == (how is not Carried.REFUSED)
+
+
+def written(facts: dict) -> str:
+    """Facts about a definition as the XML that they were taken from."""
+    mask = ""
+    for key, name in (("enterprise", "id"), ("generic", "generic"), ("specific", "specific")):
+        values = "".join(f"<mevalue>{escape(value)}</mevalue>" for value in facts.get(key, ()))
+        mask += f"<maskelement><mename>{name}</mename>{values}</maskelement>" if values else ""
+    for one in facts.get("mask_varbinds") or ():
+        mask += varbind(one["n"] or "", *(escape(value or "") for value in one["values"] or ()))
+    keys = {"reduction-key": facts["reduction_key"], "clear-key": facts.get("clear_key", "")}
+    alarm = "".join(f" {name}={quoteattr(value)}" for name, value in keys.items() if value)
+    return (
+        f"<event><mask>{mask}</mask><uei>{escape(facts['uei'])}</uei><logmsg dest='logndisplay'>x</logmsg>"
+        f"<severity>{facts['severity']}</severity><alarm-data alarm-type='{facts['alarm_type']}'{alarm}/></event>"
+    )
+
+
+@pytest.mark.shared
+def test_what_opennms_ships_is_carried_and_loads(tmp_path) -> None:
+    path = CORPUS / "opennms_alarm_pairs.jsonl.gz"
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    facts = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
+    rules, accounts = by_opennms(*map(written, facts))
+    counts = Counter(account.how for account in accounts)
+    assert (len(accounts), len(rules)) == (len(facts), len(facts) - counts[Carried.REFUSED])
+    assert counts[Carried.CARRIED] > 2_600
+    assert counts[Carried.REFUSED] < 20
+    for rule in rules:
+        RuleConfig.model_validate(rule)
 
 
 def test_keys_that_do_not_fit_are_told() -> None:
