@@ -63,7 +63,9 @@ _NOWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - what senders writ
 _HEADS: Final = frozenset(f"{oid}{suffix}" for oid in (SYS_UPTIME, SNMP_TRAP_OID) for suffix in ("", ".0"))
 _COMMUNITIES: Final = (SNMP_TRAP_COMMUNITY, "1.3.6.1.6.3.18.1.1.1.2")
 """snmpTrapCommunity and snmpCommunityName."""
-_APPENDED: Final = frozenset({SNMP_TRAP_ENTERPRISE, SNMP_TRAP_ADDRESS, *_COMMUNITIES})
+_APPENDED: Final = frozenset(
+    f"{oid}{suffix}" for oid in (SNMP_TRAP_ENTERPRISE, SNMP_TRAP_ADDRESS, *_COMMUNITIES) for suffix in ("", ".0")
+)
 """Objects that RFC 3584 and relays append: no part of what a notification's definition lists."""
 _ASIDES: Final = frozenset({"snmpTrapAddress", "snmpTrapEnterprise"})
 """Objects that say nothing about the trouble."""
@@ -177,11 +179,14 @@ def to_event(
     known = names.notification(oid) if oid else None
     varbinds = v1_as_v2(pdu) if pdu.type is PduType.TRAP_V1 else pdu.varbinds
     body = [varbind for varbind in varbinds if varbind.oid not in _HEADS]
-    own = [varbind for varbind in body if varbind.oid.removesuffix(".0") not in _APPENDED]
+    vendor = _VENDOR.match(known.oid) if known is not None else None
     # Who sends fewer objects than defined left some out, so that places tell nothing.
-    places = known if known is not None and len(own) >= len(known.objects) else None
+    placed: Sequence[str] = ()
+    if known is not None and vendor and sum(one.oid not in _APPENDED for one in body) >= len(known.objects):
+        placed = known.objects
+    within = vendor[0] if vendor else ""
     told = [
-        _tell(place, varbind, names, places)
+        _tell(place, varbind, names, placed, within)
         for place, varbind in enumerate(body, start=1)
         if not is_secret(varbind.oid)
     ]
@@ -205,19 +210,20 @@ def to_event(
         at_ms=at_ms,
         summary=_summary(condition, told),
         description=_description(condition, known, told),
-        labels=_labels(head, told, defined=known),
+        labels=_labels(head, told, defined=known.objects if known and vendor else None if known else ()),
         identity=identity,
     )
 
 
-def _tell(place: int, varbind: VarBind, names: Names, defined: Notification | None) -> _Told:
-    """The varbind in words; its name by OID or, of the notification's own vendor, by its place (RFC 2578 section 8.1)."""
+def _tell(place: int, varbind: VarBind, names: Names, placed: Sequence[str], within: str) -> _Told:
+    """The varbind in words; its name by OID or, ``within`` the notification's own vendor, by its place in ``placed``.
+
+    RFC 2578 section 8.1 fixes the order of a notification's objects.
+    """
     known = names.object(varbind.oid)
     name = known.name if known is not None else ""
-    if not name and defined is not None and place <= len(defined.objects):
-        vendor = _VENDOR.match(defined.oid)
-        if vendor is not None and varbind.oid.startswith(vendor[0]):
-            name = defined.objects[place - 1].strip("-")
+    if not name and place <= len(placed) and varbind.oid.startswith(within):
+        name = placed[place - 1].strip("-")
     return _Told(place, varbind.oid, name, known, value_text(varbind, known))
 
 
@@ -226,12 +232,12 @@ def is_secret(oid: str) -> bool:
     return oid.startswith(_COMMUNITIES) and f"{oid}.".startswith(tuple(f"{name}." for name in _COMMUNITIES))
 
 
-def _labels(head: dict[str, str], told: Sequence[_Told], *, defined: Notification | None) -> dict[str, str]:
-    """``head`` and a label for each varbind, none of which replaces one of ``head``; by place where ``defined`` differs."""
+def _labels(head: dict[str, str], told: Sequence[_Told], *, defined: Sequence[str] | None) -> dict[str, str]:
+    """``head`` and a label for each varbind, none of which replaces one of ``head``.
+
+    Where its name is not the one that is ``defined`` at its place, a label by place, too; never if that is None.
+    """
     labels = head
-    objects: Sequence[str] | None = ()
-    if defined is not None:
-        objects = defined.objects if _VENDOR.match(defined.oid) else None
     instances = {known.instance for _, _, _, known, _ in told if known is not None} - {"", "0"}
     if len(instances) == 1:
         labels["instance"] = instances.pop()
@@ -242,9 +248,9 @@ def _labels(head: dict[str, str], told: Sequence[_Told], *, defined: Notificatio
         if label in labels and name:
             label = oid if known is None else f"{name}.{known.instance}"
         labels.setdefault(label, text)
-        if objects is None or (place <= len(objects) and objects[place - 1] == name):
+        if defined is None or (place <= len(defined) and defined[place - 1] == name):
             continue
-        if oid.removesuffix(".0") not in _APPENDED:
+        if oid not in _APPENDED:
             labels.setdefault(f"varbind.{place}", text)
     return labels
 
