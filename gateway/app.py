@@ -30,6 +30,7 @@ from gateway.core.event import OURSELVES, Event, EventKind
 from gateway.core.ids import IdMaker
 from gateway.core.reason import Dropped
 from gateway.delivery import SinkDelivery
+from gateway.drill import Drills
 from gateway.engine import Engine
 from gateway.intake import CollectorIntake, OwnEvents
 from gateway.journal import Journal
@@ -141,6 +142,7 @@ class App:
             paused=self._tell_paused,
             accepted=self._tell_accepted,
         )
+        self.drills = Drills(self, tell=self.own.offer, about_us=self._about_us)
         self.blind = BlindWatch(
             store=store,
             engine=self.own,
@@ -364,6 +366,7 @@ async def running(
             log.warning(
                 "socket.unused", sockets=app.sockets.idle, cure="add its collector, or disable the socket's unit"
             )
+        await stack.enter_async_context(background(app.drills.run()))
         app.ready = True
         stack.callback(_unready, app)
         yield app

@@ -43,6 +43,10 @@ OBSERVATIONS = Counter("tocsin_observations", "Tickets looked at in a tracker.",
 WEBHOOKS = Counter("tocsin_webhooks", "Webhooks that came in, by what became of them.", ["sink", "outcome"])
 TICKET_DUPLICATES = Counter("tocsin_ticket_duplicates", "Second tickets of an incident, found and closed.", ["sink"])
 
+DRILLS = Counter("tocsin_drills", "Drills of a collector, by how they ended.", ["collector", "outcome"])
+DRILL_SECONDS = Gauge(
+    "tocsin_drill_seconds", "How long the last good drill took from crying out to each stage.", ["collector", "stage"]
+)
 JOURNAL_KEPT = Counter("tocsin_journal_kept", "Runs of equal inputs written into the journal.")
 JOURNAL_LOST = Counter("tocsin_journal_lost", "Runs of equal inputs that the journal could not keep.")
 

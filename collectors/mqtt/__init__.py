@@ -19,6 +19,7 @@ By hand::
 
 from collectors.mqtt.collector import build
 from collectors.mqtt.config import MqttConfig
+from collectors.mqtt.drill import drill
 from gateway.plugin import CollectorPlugin
 
-plugin = CollectorPlugin(name="mqtt", config=MqttConfig, build=build)
+plugin = CollectorPlugin(name="mqtt", config=MqttConfig, build=build, drill=drill)

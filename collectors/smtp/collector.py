@@ -16,6 +16,7 @@ import structlog
 
 from collectors.smtp.config import SmtpConfig, endpoint
 from collectors.smtp.desk import Desk
+from collectors.smtp.drill import drill
 from collectors.smtp.event import Policy
 from collectors.smtp.gate import Budget, Networks, Recipients, Seats, Users
 from collectors.smtp.handler import Rules
@@ -210,4 +211,4 @@ def _bound(text: str) -> socket.socket:
         raise OSError(error.errno, f"smtp cannot listen on {text}: {error.strerror or error} ({cure})") from error
 
 
-plugin = CollectorPlugin(name="smtp", config=SmtpConfig, build=build)
+plugin = CollectorPlugin(name="smtp", config=SmtpConfig, build=build, drill=drill)

@@ -26,8 +26,9 @@ and with a user ``ops``, ``auth = "sha256"``, ``priv = "aes128"``::
 """
 
 from collectors.snmp.config import SnmpConfig
+from collectors.snmp.drill import drill
 from collectors.snmp.reading import reader
 from collectors.snmp.start import build
 from gateway.plugin import CollectorPlugin
 
-plugin = CollectorPlugin(name="snmp", config=SnmpConfig, build=build, reader=reader)
+plugin = CollectorPlugin(name="snmp", config=SnmpConfig, build=build, reader=reader, drill=drill)

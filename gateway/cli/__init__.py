@@ -21,6 +21,7 @@ from gateway.cli.backup import backup, restore
 from gateway.cli.check import check
 from gateway.cli.contributed import COMMANDS, Contributed
 from gateway.cli.demo import demo
+from gateway.cli.drill import drill
 from gateway.cli.drops import drops
 from gateway.cli.exits import Exit, Failure
 from gateway.cli.explain import explain
@@ -66,6 +67,7 @@ for _command in (
     backup,
     check,
     demo,
+    drill,
     drops,
     explain,
     import_,

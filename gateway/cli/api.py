@@ -35,9 +35,9 @@ class Daemon:
         """The JSON document at ``path``."""
         return self._call("GET", path, query)
 
-    def post(self, path: str) -> Any:
+    def post(self, path: str, *, timeout_s: float = TIMEOUT_S) -> Any:
         """Ask for a change; the answer's JSON document."""
-        return self._call("POST", path, {})
+        return self._call("POST", path, {}, timeout_s=timeout_s)
 
     def items(self, path: str, *, limit: int, **query: str | int) -> Iterator[dict[str, Any]]:
         """The items of a list, page after page, at most ``limit``."""
@@ -58,8 +58,8 @@ class Daemon:
                 raise _refusal(answer, answer.json())
             return sum(target.write(chunk) for chunk in answer.iter_bytes())
 
-    def _call(self, method: str, path: str, query: dict[str, str | int]) -> Any:
-        with self._told(), self._client(timeout_s=TIMEOUT_S) as client:
+    def _call(self, method: str, path: str, query: dict[str, str | int], *, timeout_s: float = TIMEOUT_S) -> Any:
+        with self._told(), self._client(timeout_s=timeout_s) as client:
             answer = client.request(method, self._at(path), params=query)
             document = answer.json() if answer.content else {}
         if answer.is_success:

@@ -11,6 +11,7 @@ from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
 from gateway.config.models import (
     DaemonConfig,
     DefaultsConfig,
+    DrillConfig,
     EngineConfig,
     HttpConfig,
     JournalConfig,
@@ -55,6 +56,7 @@ class Config:
     engine: EngineConfig
     retention: RetentionConfig
     journal: JournalConfig
+    drill: DrillConfig
     tickets: TicketsConfig
     defaults: DefaultsConfig
     stations: StationsConfig
@@ -77,6 +79,12 @@ class Config:
         """The sinks of incidents whose rule names none."""
         chosen = self.tickets.default_sinks
         return tuple(self.sinks) if chosen is None else self._enabled(chosen)
+
+    @property
+    def drilled_sinks(self) -> tuple[str, ...]:
+        """The sinks that a drill goes through."""
+        chosen = self.drill.sinks
+        return self.default_sinks if chosen is None else self._enabled(chosen)
 
     @property
     def default_setting(self) -> Setting:

@@ -8,7 +8,7 @@ from gateway.config.cases import CaseConfig, ExpectedCall
 from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
 from gateway.config.locate import Path
 from gateway.config.mistakes import Mistake, Source, did_you_mean, key_text
-from gateway.config.models import TicketsConfig
+from gateway.config.models import DrillConfig, TicketsConfig
 from gateway.config.rules import RuleConfig
 from gateway.config.types import Endpoint
 from gateway.plugin import CollectorPlugin, PluginConfig, SinkPlugin
@@ -68,6 +68,7 @@ def mistakes(
     *,
     main: Source,
     tickets: TicketsConfig,
+    drill: DrillConfig,
     collectors: Sequence[Instance[CollectorPlugin]],
     names: Mapping[str, Collection[str]],
     entries: Mapping[str, Sequence[Entry]],
@@ -78,6 +79,7 @@ def mistakes(
     Args:
         main: the configuration file itself.
         tickets: its section.
+        drill: its section.
         collectors: those whose plugin is known.
         names: what the file calls its ``collectors`` and ``sinks``, right or wrong.
         entries: all that is valid, by kind.
@@ -88,6 +90,9 @@ def mistakes(
     for index, name in enumerate(tickets.default_sinks or ()):
         if name not in names["sinks"]:
             yield main.mistake(("tickets", "default_sinks", index), _no_sink(name, names["sinks"]))
+    for index, name in enumerate(drill.sinks or ()):
+        if name not in names["sinks"]:
+            yield main.mistake(("drill", "sinks", index), _no_sink(name, names["sinks"]))
     for entry in entries["rule"]:
         yield from _rule(entry, names["sinks"], {*names["collectors"], *plugins.collectors})
     for entry in entries["test"]:

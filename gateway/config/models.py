@@ -118,6 +118,17 @@ class JournalConfig(PluginConfig):
     """Mebibytes, compressed, that they may take; the oldest go first."""
 
 
+class DrillConfig(PluginConfig):
+    """Drills: a trap, a station that falls silent and a mail, followed to the trackers and back (``tocsin drill``)."""
+
+    every: Annotated[Duration, Between("0s", "30d")] = duration("0s")
+    """How often the daemon drills by itself; ``"0s"``: only when told to."""
+    patience: Annotated[Duration, Between("5s", "1h")] = duration("3m")
+    """How long each stage of a drill may take; a station that falls silent is down after about a minute."""
+    sinks: tuple[Name, ...] | None = None
+    """Sinks that are drilled; left out: ``tickets.default_sinks``."""
+
+
 class TicketsConfig(PluginConfig):
     """What holds for tickets in every tracker."""
 

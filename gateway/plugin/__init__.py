@@ -29,7 +29,17 @@ from gateway.plugin.abilities import (
     WebhookRefused,
     WebhookRequest,
 )
-from gateway.plugin.collector import Collector, CollectorPlugin, Intake, Overloaded, Reader, Reading, Receipt
+from gateway.plugin.collector import (
+    CannotDrill,
+    Collector,
+    CollectorPlugin,
+    DrillCall,
+    Intake,
+    Overloaded,
+    Reader,
+    Reading,
+    Receipt,
+)
 from gateway.plugin.config import PluginConfig, Secret
 from gateway.plugin.errors import Reject, Retry, SinkError, Unauthorized, UnknownOutcome
 from gateway.plugin.host import Clock, Host, Keep
@@ -37,10 +47,12 @@ from gateway.plugin.sink import Sink, SinkPlugin
 
 __all__ = [
     "Attaches",
+    "CannotDrill",
     "Checks",
     "Clock",
     "Collector",
     "CollectorPlugin",
+    "DrillCall",
     "Finding",
     "FindsComments",
     "FindsDuplicates",

@@ -1,7 +1,7 @@
 """Collectors: what they hear goes into an intake, and what is acknowledged is on disk."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +92,24 @@ Reader = Callable[[bytes, str, int], Reading]
 """``read(datagram, address, at_ms)``: what a datagram from this address means. Raises nothing."""
 
 
+class CannotDrill(Exception):
+    """Raised by a collector's drill: this configuration cannot be drilled, or nobody listens; one sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillCall:
+    """What a drill asks of a collector's plugin: cry, or be well again, as equipment would, by the real way."""
+
+    mark: str
+    """Stands somewhere in what is sent, so that it is known again."""
+    station: str
+    """For plugins of stations: who beats and falls silent. It carries no mark: stations are remembered for ever."""
+    well: bool = False
+    """Send what clears; for a station: let it beat again."""
+    beats: int = 10
+    """So many beats settle a station, and bring it back."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectorPlugin:
     """A collector at the entry point ``tocsin.collectors``."""
@@ -103,3 +121,5 @@ class CollectorPlugin:
     reader: Callable[[Any, str, Path], Reader] | None = None
     """``reader(config, name, state_dir)``: reads datagrams without any socket, for ``tocsin explain``; None if this
     collector hears no datagrams."""
+    drill: Callable[[Any, Host, DrillCall], Awaitable[None]] | None = None
+    """``drill(config, host, call)``: sends to our own sockets, or to our broker, what ``call`` asks for."""

@@ -2,8 +2,11 @@
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
+
+import structlog
 
 from gateway.clock import SystemClock
 
@@ -87,7 +90,22 @@ class VirtualClock(SystemClock):
         self._start_ms += jump_ms
 
 
+@contextmanager
+def _silent_logs() -> Iterator[None]:
+    """Drop the daemon's lines: what it tells of a rehearsal is not happening."""
+    configured = structlog.get_config()
+    structlog.configure(processors=[_drop])
+    try:
+        yield
+    finally:
+        structlog.configure(**configured)
+
+
+def _drop(_logger: Any, _method: str, _event: Any) -> Any:
+    raise structlog.DropEvent
+
+
 def rehearse(play: Coroutine[Any, Any, T]) -> T:
     """Run ``play`` on virtual time, to its end."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with _silent_logs(), asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(play)

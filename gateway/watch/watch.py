@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import structlog
 
-from gateway.core.event import Beat
+from gateway.core.event import Beat, BeatKind
 from gateway.core.feed import Feed
 from gateway.core.heartbeat import covered, expect, expired, heard, outlived, resumed
 from gateway.core.pace import Budget
@@ -162,6 +162,15 @@ class Watch:
         stored.add_done_callback(lambda done: self._undo(done, before, after, signals))
         self._edges.settles(stored, after.station)
         return stored
+
+    def dismiss(self, name: str) -> None:
+        """Let a station sleep, as if it had said that it leaves; nobody is told."""
+        station = self._stations.get(name)
+        if station is None:
+            return
+        leave = Beat(collector=station.collector, station=name, at_ms=self._clock.now_ms(), kind=BeatKind.LEAVE)
+        after, _ = heard(station, leave, self._policy_of(name), observed_s=self._observed_now())
+        self._keep(after)
 
     def connected(self, collector: str, up: bool, proven: bool = False) -> None:
         """A collector can hear, or cannot: while one is deaf the observed clock stands still.

@@ -12,6 +12,7 @@ from gateway.core.decision import Verb
 from gateway.core.incident import State
 from gateway.core.operation import OperationState
 from gateway.core.reason import Dropped
+from gateway.drill import DrillRuns, told
 from gateway.store.api import Page
 
 if TYPE_CHECKING:
@@ -51,6 +52,13 @@ class Api:
         if await self._app.engine.command(incident_id, Verb(verb), actor="an operator") is None:
             raise HTTPException(404, f"there is no incident {incident_id}")
         return await self.incident(request)
+
+    async def drill(self, request: Request) -> Response:  # noqa: ARG002 - starlette gives it
+        """Drill every collector; answered when it has ended."""
+        try:
+            return JSONResponse(told(await self._app.drills.drill()))
+        except DrillRuns as error:
+            raise HTTPException(409, str(error)) from None
 
     async def stations(self, request: Request) -> Response:
         """Stations by name."""

@@ -109,6 +109,20 @@ _SCHEMAS = {
         unknown=_maybe(_INSTANT),
         error=_TEXT,
     ),
+    "Drill": _object(
+        ok={"type": "boolean"},
+        legs={
+            "type": "array",
+            "items": _object(
+                collector=_TEXT,
+                ok={"type": "boolean"},
+                skipped={"type": "boolean"},
+                why=_TEXT,
+                incident=_TEXT,
+                stages={"type": "object", "additionalProperties": {"type": "number"}},
+            ),
+        },
+    ),
     "Unknown": _object(condition=_TEXT, count=_NUMBER, first_seen=_INSTANT, last_seen=_INSTANT, sample=_TEXT),
     "Drops": _object(
         collector=_TEXT,
@@ -197,6 +211,7 @@ def document() -> dict[str, Any]:
             ),
             "/api/v1/unknown": _list("Unknown", "Conditions that no rule knows."),
             "/api/v1/drops": _list("Drops", "What was not kept, by source and reason, the latest first.", reasons),
+            "/api/v1/drill": _command("Drill every collector; answered when it has ended.", _ref("Drill")),
         },
         "components": {
             "schemas": _SCHEMAS,

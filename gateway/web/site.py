@@ -58,6 +58,7 @@ def site(app: "App", *, admin: bool) -> Starlette:
         Route("/api/v1/outbox/{id}/{verb}", command(faces.operate), methods=["POST"]),
         Route("/api/v1/unknown", faces.unknown),
         Route("/api/v1/drops", faces.drops),
+        Route("/api/v1/drill", command(faces.drill), methods=["POST"]),
         Route("/", looks.overview),
         Route("/incidents/{id}", looks.incident),
         Route("/tickets/{id}", looks.ticket),

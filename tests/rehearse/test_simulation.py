@@ -34,7 +34,7 @@ def test_what_falls_silent_is_down_and_comes_back(configured):
 def test_a_dark_site_and_a_flapping_port(configured):
     flapping = FlappingConfig(at="5m", lasts="10m", every="1m")
     day = simulated(configured(""), of(outage=[OutageConfig(at="10m", site="site-2")], flapping=[flapping]))
-    assert conditions(day) == {"station_down": 5, "link_down": 1}
+    assert conditions(day) == {"site_down": 1, "link_down": 1}
     assert day.heard == 10 * 60 - 5 * 30 + 20
 
 

@@ -161,3 +161,11 @@ def test_what_is_shipped_passes_its_own_tests_and_they_reach_every_rule(name, in
     own = [rule.name for rule in config.rules if name.startswith("tests/") or config.places[rule.name][0] not in packs]
     assert own
     assert set(own) - set().union(*(result.reached for result in results)) == set()
+
+
+def test_a_rule_that_only_adds_and_one_that_drops_are_reached_too(played):
+    more = '[[rule]]\nname = "adds"\ncontinue = true\nteam = "noc"\n[[rule]]\nname = "drops"\ncondition = "x"\ndrop = true\n'
+    steps = (f'{DOWN}, expect = {{ team = "noc" }}', 'condition = "x", source = "r1", expect = { incidents = 1 }')
+    (result,) = played(more + LINK + story(*steps))
+    assert result.failures == ()
+    assert result.reached == {"adds", "drops", "link"}

@@ -1,5 +1,7 @@
 """A sink in shadow: everything is decided, recorded and shown, and no tracker is asked."""
 
+import asyncio
+
 from structlog.testing import capture_logs
 
 from gateway.app import running
@@ -29,6 +31,7 @@ class Site:
         """Wait until the outbox is empty."""
         for _ in range(500):
             await self.clock.advance(0.1)
+            await asyncio.sleep(0.01)  # the store writes on a thread of its own
             if not (await self.app.store.reader.operations()).items:
                 return
         raise AssertionError("the outbox does not empty")
