@@ -114,6 +114,11 @@ class Watch:
             self._sites.moved(None, station)
         self._expect_listed()
 
+    def fault_of(self, name: str) -> str:
+        """What the station said last that is wrong with it; empty if it is well or unknown."""
+        station = self._stations.get(name)
+        return station.fault if station else ""
+
     @property
     def unknown(self) -> int:
         """Stations of which we cannot say now whether they live."""

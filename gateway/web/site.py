@@ -16,6 +16,7 @@ from gateway.store.api import StoreError
 from gateway.web import api, health, pages
 from gateway.web.backup import Backups
 from gateway.web.openapi import document
+from gateway.web.ping import Pings
 from gateway.web.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def site(app: "App", *, admin: bool) -> Starlette:
     if admin:
         routes.append(Route("/api/v1/backup", Backups(app).make, methods=["POST"]))
     else:
+        pings = Pings(app).receive
+        routes += [Route(path, pings, methods=["GET", "POST"]) for path in ("/ping/{key}", "/ping/{key}/{what}")]
         routes.append(Route("/webhooks/{sink}", Webhooks(app).receive, methods=["POST"]))
     return Starlette(
         routes=routes,
