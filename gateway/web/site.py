@@ -54,6 +54,7 @@ def site(app: "App", *, admin: bool) -> Starlette:
         Route("/api/v1/incidents/{id}", faces.incident),
         Route("/api/v1/incidents/{id}/{verb}", command(faces.command), methods=["POST"]),
         Route("/api/v1/stations", faces.stations),
+        Route("/api/v1/stations/{name}/{verb}", command(faces.order), methods=["POST"]),
         Route("/api/v1/tickets", faces.tickets),
         Route("/api/v1/outbox", faces.outbox),
         Route("/api/v1/outbox/{id}/{verb}", command(faces.operate), methods=["POST"]),
