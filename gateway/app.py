@@ -22,7 +22,7 @@ from gateway import metrics
 from gateway.background import background
 from gateway.blind import BlindWatch
 from gateway.clock import Steps, SystemClock
-from gateway.compose import judge_of, limits_of, public_url_of, watch_terms_of
+from gateway.compose import judge_of, limits_of, pinged_by, public_url_of, watch_terms_of
 from gateway.config import CollectorInstance, Config
 from gateway.core.blind import Said
 from gateway.core.drops import DropLedger
@@ -49,6 +49,8 @@ log = structlog.get_logger()
 FIRST_RESTART_S = 1.0
 LONGEST_RESTART_S = 60.0
 _REFUSED = "tocsin/refused"
+PING = "ping"
+"""As whose beats pings over HTTP count."""
 
 NEEDS_RESTART = ("collectors", "http", "engine", "retention", "journal")
 """Sections of the configuration that a reload does not apply."""
@@ -104,6 +106,8 @@ class App:
         self.drops: dict[str, DropLedger] = {}
         """What collectors could not keep, by collector."""
         self.ready = False
+        self.pinged_by = pinged_by(config)
+        """Name and site of each station that may ping, by what its key hashes to."""
         self.damage = ""
         """What is wrong with the store's file; empty if nothing is known to be."""
         self._transports = transports
@@ -219,6 +223,7 @@ class App:
                 raise ReloadError(str(error)) from error
         if any(getattr(old, name) != getattr(config, name) for name in ("stations", "station", "site", "source")):
             self.watch.reset(**watch_terms_of(config, judge.inventory))
+            self.pinged_by = pinged_by(config)
         self.config = config
         self.engine.judge = judge
         if restart_for:
@@ -357,6 +362,8 @@ async def running(
         await _start_sinks(app)
         await _serve_faces(stack, app)
         stack.push_async_callback(_drain, app)
+        if app.pinged_by:
+            app.watch.connected(PING, up=True, proven=True)  # they come to our own door
         for name in config.collectors:
             app.watch.connected(name, up=False)  # nobody's silence counts before we hear
         await stack.enter_async_context(background(app.watch.run(), app.blind.run()))

@@ -1,5 +1,6 @@
 """From a configuration to the core's values: what `gateway.app` builds the services from."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypedDict
@@ -113,6 +114,15 @@ def watch_terms_of(config: Config, inventory: Inventory) -> WatchTerms:
         most_stations=config.stations.stations_max,
         discover_per_min=config.stations.discover_per_min,
     )
+
+
+def pinged_by(config: Config) -> dict[bytes, tuple[str, str]]:
+    """Name and site of each station that may ping, by what its key hashes to."""
+    return {
+        hashlib.sha256(entry.ping_key.reveal().encode()).digest(): (entry.name, entry.site)
+        for entry in config.station
+        if entry.ping_key is not None
+    }
 
 
 def terms_of(config: Config) -> Mapping[str, tuple[Policy, str]]:

@@ -1,20 +1,77 @@
 """``tocsin stations``: who beats, who is late, who is down."""
 
+from pathlib import Path
+
 import click
 
-from gateway.cli.api import Daemon
-from gateway.cli.options import json_option, say_json, url_option
+from gateway.cli.api import Daemon, segment
+from gateway.cli.options import F, admin_socket, json_option, say_json, state_dir_option, url_option
 from gateway.cli.tables import ago, table
+from gateway.core.station import StationVerb
 
 HEAD = ("STATION", "SITE", "STATE", "SEEN", "DOWN FOR", "INTERVAL", "BEATS", "FAULT")
 
 
-@click.command()
-@click.option("--limit", default=1000, type=click.IntRange(1), show_default=True, help="Most that are listed.")
-@url_option
-@json_option
-def stations(limit: int, url: str, *, as_json: bool) -> None:
-    """List the stations that are watched, by name."""
+def list_options(command: F) -> F:
+    """Options of the list, with and without the word ``list``."""
+    options = (
+        click.option("--limit", default=1000, type=click.IntRange(1), show_default=True, help="Most that are listed."),
+        url_option,
+        json_option,
+    )
+    for option in reversed(options):  # the nearest to the function comes first in its help
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True)
+@list_options
+@click.pass_context
+def stations(context: click.Context, limit: int, url: str, *, as_json: bool) -> None:
+    """List the stations that are watched, by name; or retire one, let it sleep, or wake it."""
+    if not context.invoked_subcommand:
+        _list(limit, url, as_json=as_json)
+
+
+@stations.command("list")
+@list_options
+def list_(limit: int, url: str, *, as_json: bool) -> None:
+    """List the stations that are watched, by name: the same as without a command."""
+    _list(limit, url, as_json=as_json)
+
+
+@stations.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@state_dir_option
+def retire(names: tuple[str, ...], state_dir: Path) -> None:
+    """Take each station NAME out of service: what is wrong with it is over. A beat takes it up again."""
+    _order(names, state_dir, StationVerb.RETIRE)
+
+
+@stations.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@state_dir_option
+def sleep(names: tuple[str, ...], state_dir: Path) -> None:
+    """Let each station NAME be silent until it beats or is woken; an outage of it is over."""
+    _order(names, state_dir, StationVerb.SLEEP)
+
+
+@stations.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@state_dir_option
+def wake(names: tuple[str, ...], state_dir: Path) -> None:
+    """Let each station NAME owe beats again, from now on."""
+    _order(names, state_dir, StationVerb.WAKE)
+
+
+def _order(names: tuple[str, ...], state_dir: Path, verb: StationVerb) -> None:
+    daemon = Daemon.by_socket(admin_socket(state_dir))
+    for name in names:
+        daemon.post(f"stations/{segment(name)}/{verb}")
+        click.echo(f"station {name}: {verb} is done")
+
+
+def _list(limit: int, url: str, *, as_json: bool) -> None:
     items = list(Daemon(url).items("stations", limit=limit))
     if as_json:
         say_json({"items": items, "next": None})

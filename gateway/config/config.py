@@ -108,7 +108,7 @@ class Config:
 
     def secrets(self) -> frozenset[str]:
         """The values of all secrets, so that logs can leave them out."""
-        models: list[BaseModel] = [self.http]
+        models: list[BaseModel] = [self.http, *(station for station in self.station if station.ping_key)]
         models += [instance.config for instance in self.collectors.values()]
         models += [instance.config for instance in self.sinks.values()]
         return frozenset(secret.reveal() for model in models for secret in _secrets(model))

@@ -158,14 +158,20 @@ def _twice(entries: Sequence[Entry]) -> Iterator[Mistake]:
 
 
 def _astray(entries: Sequence[Entry]) -> Iterator[Mistake]:
-    """What rests on itself, and sites that are said to lie in two regions."""
+    """What rests on itself, sites that are said to lie in two regions, and keys of two stations."""
     lies: dict[str, tuple[str, Entry]] = {}
+    keys: dict[str, Entry] = {}
     for entry in entries:
         known = entry.value
         if not isinstance(known, SiteConfig | StationConfig | SourceConfig):
             continue
         if known.name in known.depends_on:
             yield entry.mistake("depends_on", "names the entry itself; remove it")
+        if isinstance(known, StationConfig) and known.ping_key is not None:
+            first = keys.setdefault(known.ping_key.reveal(), entry)
+            if first is not entry:
+                place = f"{first.source.name}:{first.line}"
+                yield entry.mistake("ping_key", f"is that of {place}, too; give each station one of its own")
         site = known.name if isinstance(known, SiteConfig) else known.site
         if not site or not known.region:
             continue

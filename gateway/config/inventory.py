@@ -4,13 +4,15 @@ The same entries may stand in a CSV file (`gateway.config.table`), one in a row.
 """
 
 import ipaddress
+import re
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from gateway.config.types import Between, Duration, Name, SourceName, network
-from gateway.plugin import PluginConfig
+from gateway.plugin import PluginConfig, Secret
 
 
 class Importance(StrEnum):
@@ -68,8 +70,19 @@ class StationConfig(KnownConfig):
     """How often it beats, whatever its payload says."""
     grace: Annotated[Duration, Between("0s", "7d")] | None = None
     """How late a beat may be."""
+    ping_key: Secret | None = None
+    """A secret of at least 16 characters: who knows it may say over HTTP (``/ping/KEY``) that this station lives."""
     must_appear_within: Annotated[Duration, Between("1s", "30d")] | None = None
     """How long after a start it may take to be heard; left out: a station that was never heard is not missed."""
+
+    @field_validator("ping_key")
+    @classmethod
+    def _long_enough(cls, key: Secret | None) -> Secret | None:
+        if key is not None and not re.fullmatch(r"[A-Za-z0-9._~-]{16,200}", key.reveal()):
+            raise PydanticCustomError(
+                "ping_key", "must be 16 to 200 letters, digits, dots, - _ or ~ (make one: openssl rand -hex 16)"
+            )
+        return key
 
 
 class SourceConfig(KnownConfig):

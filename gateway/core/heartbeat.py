@@ -25,6 +25,7 @@ from gateway.core.station import (
     Signal,
     Station,
     StationState,
+    StationVerb,
 )
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "expect",
     "expired",
     "heard",
+    "ordered",
     "outlived",
     "resumed",
     "retired",
@@ -170,6 +172,20 @@ def retired(station: Station) -> Heard:
         deadline_s=NEVER,
     )
     return gone, tuple(signals)
+
+
+def ordered(station: Station, verb: StationVerb, policy: Policy, *, observed_s: float, now_ms: int) -> Heard:
+    """Take a person's word about the station."""
+    match verb:
+        case StationVerb.RETIRE:
+            return retired(station)
+        case StationVerb.SLEEP:
+            leave = Beat(collector=station.collector, station=station.station, at_ms=now_ms, kind=BeatKind.LEAVE)
+            return _left(station, leave)
+    if station.state not in (StationState.SLEEPING, StationState.RETIRED):
+        return station, ()
+    awake = StationState.UP if station.beats else StationState.NEW
+    return resumed(replace(station, state=awake), policy, observed_s=observed_s), ()
 
 
 # --- is it a sign of life ------------------------------------------------------------------------

@@ -30,6 +30,17 @@ class StationState(StrEnum):
     """Taken out of service by a person."""
 
 
+class StationVerb(StrEnum):
+    """What a person can do with a station."""
+
+    RETIRE = "retire"
+    """It is out of service: whatever was wrong with it is over. A beat would take it up again."""
+    SLEEP = "sleep"
+    """It may be silent until it beats, or is woken."""
+    WAKE = "wake"
+    """From now on it owes beats again."""
+
+
 class IntervalFrom(StrEnum):
     """Where a station's interval comes from, most trusted first."""
 

@@ -12,13 +12,13 @@ import structlog
 
 from gateway.core.event import Beat, BeatKind
 from gateway.core.feed import Feed
-from gateway.core.heartbeat import covered, expect, expired, heard, outlived, resumed
+from gateway.core.heartbeat import covered, expect, expired, heard, ordered, outlived, resumed
 from gateway.core.pace import Budget
 from gateway.core.reason import Dropped
 from gateway.core.sites import FLEET, Group, Level, Sites, Verdict, age_s, live, overdue
-from gateway.core.station import Policy, Signal, Station, StationState
+from gateway.core.station import Policy, Signal, Station, StationState, StationVerb
 from gateway.core.wheel import Wheel
-from gateway.plugin import Clock, Receipt
+from gateway.plugin import Clock, Overloaded, Receipt
 from gateway.store.api import Store, StoreError
 from gateway.watch.edges import Edges, Emitter, without
 from gateway.watch.outages import Outages
@@ -114,6 +114,11 @@ class Watch:
             self._sites.moved(None, station)
         self._expect_listed()
 
+    def fault_of(self, name: str) -> str:
+        """What the station said last that is wrong with it; empty if it is well or unknown."""
+        station = self._stations.get(name)
+        return station.fault if station else ""
+
     @property
     def unknown(self) -> int:
         """Stations of which we cannot say now whether they live."""
@@ -171,6 +176,32 @@ class Watch:
         leave = Beat(collector=station.collector, station=name, at_ms=self._clock.now_ms(), kind=BeatKind.LEAVE)
         after, _ = heard(station, leave, self._policy_of(name), observed_s=self._observed_now())
         self._keep(after)
+
+    async def command(self, name: str, verb: StationVerb) -> bool:
+        """Do what a person wants with a station; returns when it is on disk. False: there is no such station.
+
+        Raises:
+            Overloaded: the disk refuses; nothing has changed.
+        """
+        before = self._stations.get(name)
+        if before is None:
+            return False
+        now_ms, policy = self._clock.now_ms(), self._policy_of(name)
+        after, signals = ordered(before, verb, policy, observed_s=self._observed_now(), now_ms=now_ms)
+        self._keep(after)
+        if signals:
+            stored = self._edges.tell(after, signals)
+            stored.add_done_callback(lambda done: self._undo(done, before, after, signals))
+            self._edges.settles(stored, name)
+            await stored
+            return True
+        try:
+            await self._store.run(lambda tx: tx.save_stations([after]))
+        except StoreError as error:
+            if self._stations.get(name) is after:
+                self._keep(before)
+            raise Overloaded(str(error)) from error
+        return True
 
     def connected(self, collector: str, up: bool, proven: bool = False) -> None:
         """A collector can hear, or cannot: while one is deaf the observed clock stands still.

@@ -12,7 +12,9 @@ from gateway.core.decision import Verb
 from gateway.core.incident import State
 from gateway.core.operation import OperationState
 from gateway.core.reason import Dropped
+from gateway.core.station import StationVerb
 from gateway.drill import DrillRuns, told
+from gateway.plugin import Overloaded
 from gateway.store.api import Page
 
 if TYPE_CHECKING:
@@ -63,6 +65,19 @@ class Api:
     async def stations(self, request: Request) -> Response:
         """Stations by name."""
         return await _page(request, self._reader.stations)
+
+    async def order(self, request: Request) -> Response:
+        """Retire a station, let it sleep, or wake it."""
+        name, verb = request.path_params["name"], request.path_params["verb"]
+        if verb not in list(StationVerb):
+            raise HTTPException(404, f"nobody can {verb} a station; one can {', '.join(StationVerb)}")
+        try:
+            found = await self._app.watch.command(name, StationVerb(verb))
+        except Overloaded as error:
+            raise HTTPException(503, str(error)) from error
+        if not found:
+            raise HTTPException(404, f"there is no station {name}")
+        return JSONResponse({"id": name, "done": verb})
 
     async def tickets(self, request: Request) -> Response:
         """Tickets, newest incident first."""

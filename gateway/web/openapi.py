@@ -7,7 +7,7 @@ from gateway.core.impact import Impact
 from gateway.core.incident import State
 from gateway.core.operation import OperationState
 from gateway.core.reason import Dropped
-from gateway.core.station import StationState
+from gateway.core.station import StationState, StationVerb
 from gateway.core.ticket import TicketState
 
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -201,6 +201,12 @@ def document() -> dict[str, Any]:
                 _path("verb", {"type": "string", "enum": ["close", "unmute"]}),
             ),
             "/api/v1/stations": _list("Station", "Stations, by name."),
+            "/api/v1/stations/{name}/{verb}": _command(
+                "Retire a station, let it sleep, or wake it.",
+                _ref("Done"),
+                _path("name", _TEXT),
+                _path("verb", {"type": "string", "enum": list(StationVerb)}),
+            ),
             "/api/v1/tickets": _list("Ticket", "Tickets, newest incident first."),
             "/api/v1/outbox": _list("Operation", "Operations that wait, oldest first.", states),
             "/api/v1/outbox/{id}/{verb}": _command(

@@ -16,6 +16,7 @@ from gateway.store.api import StoreError
 from gateway.web import api, health, pages
 from gateway.web.backup import Backups
 from gateway.web.openapi import document
+from gateway.web.ping import Pings
 from gateway.web.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def site(app: "App", *, admin: bool) -> Starlette:
         Route("/api/v1/incidents/{id}", faces.incident),
         Route("/api/v1/incidents/{id}/{verb}", command(faces.command), methods=["POST"]),
         Route("/api/v1/stations", faces.stations),
+        Route("/api/v1/stations/{name}/{verb}", command(faces.order), methods=["POST"]),
         Route("/api/v1/tickets", faces.tickets),
         Route("/api/v1/outbox", faces.outbox),
         Route("/api/v1/outbox/{id}/{verb}", command(faces.operate), methods=["POST"]),
@@ -67,6 +69,8 @@ def site(app: "App", *, admin: bool) -> Starlette:
     if admin:
         routes.append(Route("/api/v1/backup", Backups(app).make, methods=["POST"]))
     else:
+        pings = Pings(app).receive
+        routes += [Route(path, pings, methods=["GET", "POST"]) for path in ("/ping/{key}", "/ping/{key}/{what}")]
         routes.append(Route("/webhooks/{sink}", Webhooks(app).receive, methods=["POST"]))
     return Starlette(
         routes=routes,

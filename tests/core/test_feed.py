@@ -134,6 +134,13 @@ def test_a_canary_that_is_lost_leaves_the_doubt() -> None:
     assert bench.feed.doubted
 
 
+def test_one_collector_without_a_canary_leaves_the_doubt() -> None:
+    bench = Bench(proven=True)
+    bench.feed.heard("s1", "other", was_live=True, now_s=bench.now_s)
+    bench.passes(100, share=0)
+    assert bench.feed.doubted
+
+
 def test_a_small_fleet_is_never_doubted() -> None:
     bench = Bench(live=3, proven=False)
     assert bench.passes(1000, share=0) == 1000

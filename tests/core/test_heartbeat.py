@@ -20,10 +20,12 @@ from gateway.core.heartbeat import (
     expect,
     expired,
     heard,
+    ordered,
     outlived,
     resumed,
     retired,
 )
+from gateway.core.station import StationVerb
 
 EPOCH_MS = 1_795_305_600_000
 POLICY = Policy()
@@ -644,3 +646,34 @@ def test_one_that_owes_no_beats_outlives_an_outage_after_five_minutes() -> None:
     watch.wait(31)
     watch.station = outlived(covered(watch.station), observed_s=watch.now_s)
     assert watch.wait(301) != []
+
+
+# --- a person's word -----------------------------------------------------------------------------------
+
+
+def order(watch: Watch, verb: StationVerb) -> list[str]:
+    watch.station, signals = ordered(
+        watch.station, verb, watch.policy, observed_s=watch.now_s, now_ms=watch.now_ms
+    )  # fmt: skip
+    return [f"{signal.kind} {signal.condition}" for signal in signals]
+
+
+def test_who_is_put_to_sleep_may_be_silent_until_it_is_woken() -> None:
+    watch = Watch().fell()
+    assert order(watch, StationVerb.SLEEP) == ["clear station_down"]
+    assert watch.wait(100_000) == []
+    assert order(watch, StationVerb.WAKE) == []
+    assert watch.state == "up"
+    assert watch.wait(99) == []
+    assert watch.wait(2) != []
+
+
+def test_who_is_retired_is_well_until_it_beats_again() -> None:
+    watch = Watch().fell()
+    assert order(watch, StationVerb.RETIRE) == ["clear station_down"]
+    assert watch.wait(100_000) == []
+    order(watch, StationVerb.WAKE)
+    assert watch.state == "new"
+    assert order(watch, StationVerb.WAKE) == []
+    watch.beats(3)
+    assert watch.state == "up"

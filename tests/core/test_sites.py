@@ -130,6 +130,21 @@ def test_an_outage_of_stations_that_are_gone_is_over() -> None:
     assert (bench.over(SITE), bench.over(FLEET), bench.over(REGION)) == (True, True, True)
 
 
+def test_an_outage_of_a_region_or_the_fleet_is_over_as_that_of_a_site_is() -> None:
+    bench = Bench()
+    bench.put("lyon", 3, 3, covered=3)
+    bench.put("vienne", 2, 4)
+    bench.put("x", 0, 3)
+    assert (bench.over(REGION), bench.over(FLEET)) == (False, False)
+    bench.put("vienne", 0, 4)
+    assert (bench.over(REGION), bench.over(FLEET)) == (True, True)
+    assert bench.sites.members(REGION) == [*(f"lyon-{n}" for n in range(3)), *(f"vienne-{n}" for n in range(4))]
+    assert len(bench.sites.members(FLEET)) == 10
+    for number in range(3):
+        bench.keep(None, f"x-{number}")
+    assert len(bench.sites.members(FLEET)) == 7
+
+
 def test_an_outage_reads_back_as_it_was_stored() -> None:
     outage = Outage(group=REGION, collector="mqtt", since_ms=5, stations=7)
     assert Outage.from_dict(outage.as_dict()) == outage
