@@ -68,7 +68,7 @@ def test_an_operation_that_crashes_the_process_three_times_is_set_aside(daemon) 
     daemon.trap(8)
     daemon.eventually(lambda: [one["object"] for one in daemon.tickets("desk")] == ["8"], what="the other ticket")
     (dead,) = daemon.outbox()
-    assert (dead["state"], dead["error"]) == ("dead", "in flight at 3 crashes of the process")
+    assert (dead["state"], dead["error"]) == ("dead", "under way at 3 crashes of the process")
     assert 'tocsin_outbox_operations{sink="desk",state="dead"} 1.0' in daemon.metrics()
 
 
