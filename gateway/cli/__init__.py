@@ -33,6 +33,7 @@ from gateway.cli.run import run
 from gateway.cli.schema import schema
 from gateway.cli.send import send
 from gateway.cli.setup import setup
+from gateway.cli.silence import maintenance, silence
 from gateway.cli.simulate import simulate
 from gateway.cli.stations import stations
 from gateway.cli.trial import test
@@ -70,6 +71,7 @@ for _command in (
     explain,
     import_,
     incidents,
+    maintenance,
     outbox,
     plugins,
     replay,
@@ -78,6 +80,7 @@ for _command in (
     schema,
     send,
     setup,
+    silence,
     simulate,
     stations,
     test,
