@@ -22,12 +22,22 @@ from gateway import metrics
 from gateway.background import background
 from gateway.blind import BlindWatch
 from gateway.clock import Steps, SystemClock
-from gateway.compose import judge_of, limits_of, pinged_by, public_url_of, watch_terms_of
+from gateway.compose import (
+    gatherings_of,
+    inhibitions_of,
+    judge_of,
+    limits_of,
+    pinged_by,
+    plan_of,
+    public_url_of,
+    watch_terms_of,
+)
 from gateway.config import CollectorInstance, Config
 from gateway.core.blind import Said
 from gateway.core.drops import DropLedger
 from gateway.core.event import OURSELVES, Event, EventKind
 from gateway.core.ids import IdMaker
+from gateway.core.judge import Judge
 from gateway.core.reason import Dropped
 from gateway.delivery import SinkDelivery
 from gateway.drill import Drills
@@ -221,6 +231,10 @@ class App:
                 await self.sinks.serve(config)
             except SinkTrouble as error:
                 raise ReloadError(str(error)) from error
+        try:
+            await self._mute_by(config, judge)
+        except StoreError as error:
+            raise ReloadError(f"the rules are as they were: {error}; make room, and reload again") from error
         if any(getattr(old, name) != getattr(config, name) for name in ("stations", "station", "site", "source")):
             self.watch.reset(**watch_terms_of(config, judge.inventory))
             self.pinged_by = pinged_by(config)
@@ -229,6 +243,9 @@ class App:
         if restart_for:
             log.warning("configuration.partly_applied", restart_for=restart_for, cure="restart to apply the rest")
         log.info("configuration.reloaded", rules=len(config.rules), sinks=sorted(config.sinks))
+
+    async def _mute_by(self, config: Config, judge: Judge) -> None:
+        await self.engine.mute_by(plan_of(config), inhibitions_of(config, judge), gatherings_of(config))
 
     def _tell_paused(self, sink: str, why: str) -> None:
         """A tracker refuses our credentials: one incident tells, in the sinks that still work."""
@@ -254,6 +271,7 @@ class App:
         """Remember what the process before knew; call before anything runs."""
         kept = await self.store.run(lambda tx: tx.get(_REFUSED))
         self._refused = frozenset(json.loads(kept)) if kept else frozenset()
+        await self._mute_by(self.config, self.engine.judge)
         await self.watch.load()
         await self.blind.load()
 

@@ -7,11 +7,15 @@ from typing import TypedDict
 
 from gateway.config import Config
 from gateway.config.inventory import Importance, KnownConfig, SourceConfig, StationConfig
+from gateway.config.maintenance import Calendars
 from gateway.config.models import StationsConfig
+from gateway.core.gather import Gatherings
+from gateway.core.inhibit import Inhibitions
 from gateway.core.inventory import Inventory, Known
 from gateway.core.judge import Judge
 from gateway.core.station import Policy
 from gateway.engine import EngineLimits
+from gateway.engine.around import Plan
 
 _STEPS = {Importance.NORMAL: 0, Importance.HIGH: 1, Importance.CRITICAL: 2}
 
@@ -53,6 +57,27 @@ def _known(entry: KnownConfig, site: str = "") -> Known:
     )
 
 
+def plan_of(config: Config) -> Plan:
+    """The configured maintenance windows."""
+    return Calendars(config.series).at
+
+
+def inhibitions_of(config: Config, judge: Judge) -> Inhibitions:
+    """What mutes what."""
+    rules = tuple(entry.compiled() for entry in config.inhibit)
+    return Inhibitions(rules, frozenset(config.inhibition.down), judge.inventory)
+
+
+def gatherings_of(config: Config) -> Gatherings:
+    """Groups and storms."""
+    return Gatherings(
+        groups=tuple(entry.compiled() for entry in config.group),
+        rates=config.storm.rates(),
+        period_ms=int(config.storm.period),
+        ourselves=config.daemon.node_name,
+    )
+
+
 def limits_of(config: Config) -> EngineLimits:
     """How much the engine takes at once."""
     engine = config.engine
@@ -61,6 +86,7 @@ def limits_of(config: Config) -> EngineLimits:
         batch_max=engine.batch_max,
         pending_max=engine.pending_max,
         bytes_max=engine.pending_bytes,
+        release_per_min=engine.release_per_min,
         source_new_per_min=engine.source_new_per_min,
     )
 

@@ -52,6 +52,7 @@ JOURNAL_LOST = Counter("tocsin_journal_lost", "Runs of equal inputs that the jou
 
 INCIDENTS = Gauge("tocsin_incidents", "Incidents that are not closed, by state.", ["state"])
 INCIDENTS_OPEN = Gauge("tocsin_incidents_open", "Open incidents, by impact.", ["impact"])
+INCIDENTS_MUTED = Gauge("tocsin_incidents_muted", "Open incidents whose tickets wait, by what mutes them.", ["mark"])
 OUTBOX_OPERATIONS = Gauge("tocsin_outbox_operations", "Operations in the outbox.", ["sink", "state"])
 STATIONS = Gauge("tocsin_stations", "Stations under watch, by state.", ["state"])
 

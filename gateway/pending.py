@@ -36,6 +36,8 @@ class Run:
     offered: int = 0
     """How many came without anybody waiting."""
     waiters: list[Waiter] = field(default_factory=list)
+    order: int = 0
+    """Its place among all runs: in this order they are decided, since one incident may mute another."""
 
     @property
     def count(self) -> int:
@@ -73,6 +75,7 @@ class Pending:
         self._bytes_max = bytes_max
         self._runs: dict[str, list[Run]] = {}
         self._entries = 0
+        self._runs_seen = 0
         self._bytes = 0
         self._urgent: dict[str, None] = {}
         """Fingerprints that somebody waits for, in the order in which they became so."""
@@ -93,7 +96,8 @@ class Pending:
         if runs is None:
             runs = self._runs[verdict.fingerprint] = []
         if not folded:
-            runs.append(Run(event, verdict, event.at_ms, event.at_ms))
+            self._runs_seen += 1
+            runs.append(Run(event, verdict, event.at_ms, event.at_ms, order=self._runs_seen))
             self._entries += 1
             self._bytes += runs[-1].weight
         run = runs[-1]

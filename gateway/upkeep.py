@@ -11,6 +11,7 @@ from gateway import metrics
 from gateway.config import Config
 from gateway.core.event import OURSELVES, Event, EventKind
 from gateway.core.loss import Loss, look, sentence
+from gateway.core.mute import KEPT_MS
 from gateway.core.reason import Dropped
 from gateway.plugin import Clock
 from gateway.store.api import Retention, Store, StoreError
@@ -137,6 +138,7 @@ class Upkeep:
             lambda tx: tx.prune(
                 Retention(
                     closed_after_ms=now_ms - self._retention.closed_days * DAY_MS,
+                    windows_after_ms=now_ms - KEPT_MS,
                     upstream_after_ms=now_ms - UPSTREAM_MS,
                     quarantined_after_ms=now_ms - self._retention.quarantine_days * DAY_MS,
                     quarantine_bytes=self._retention.quarantine_mb << 20,

@@ -34,6 +34,7 @@ from gateway.cli.run import run
 from gateway.cli.schema import schema
 from gateway.cli.send import send
 from gateway.cli.setup import setup
+from gateway.cli.silence import maintenance, silence
 from gateway.cli.simulate import simulate
 from gateway.cli.stations import stations
 from gateway.cli.trial import test
@@ -72,6 +73,7 @@ for _command in (
     explain,
     import_,
     incidents,
+    maintenance,
     outbox,
     plugins,
     replay,
@@ -80,6 +82,7 @@ for _command in (
     schema,
     send,
     setup,
+    silence,
     simulate,
     stations,
     test,

@@ -1,6 +1,6 @@
 """Talk to the running daemon: reading over HTTP, commands over its admin socket; never to its database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,9 +35,16 @@ class Daemon:
         """The JSON document at ``path``."""
         return self._call("GET", path, query)
 
-    def post(self, path: str, *, timeout_s: float = TIMEOUT_S) -> Any:
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        **query: str | int,
+    ) -> Any:
         """Ask for a change; the answer's JSON document."""
-        return self._call("POST", path, {}, timeout_s=timeout_s)
+        return self._call("POST", path, query, body, timeout_s=timeout_s)
 
     def items(self, path: str, *, limit: int, **query: str | int) -> Iterator[dict[str, Any]]:
         """The items of a list, page after page, at most ``limit``."""
@@ -58,9 +65,17 @@ class Daemon:
                 raise _refusal(answer, answer.json())
             return sum(target.write(chunk) for chunk in answer.iter_bytes())
 
-    def _call(self, method: str, path: str, query: dict[str, str | int], *, timeout_s: float = TIMEOUT_S) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str | int],
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+    ) -> Any:
         with self._told(), self._client(timeout_s=timeout_s) as client:
-            answer = client.request(method, self._at(path), params=query)
+            answer = client.request(method, self._at(path), params=query, json=body)
             document = answer.json() if answer.content else {}
         if answer.is_success:
             return document

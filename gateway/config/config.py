@@ -2,23 +2,29 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from gateway.config.cases import Case
+from gateway.config.gather import GroupConfig, StormConfig
+from gateway.config.inhibit import InhibitConfig, InhibitionConfig
 from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
+from gateway.config.maintenance import MaintenanceConfig, Series
 from gateway.config.models import (
     DaemonConfig,
     DefaultsConfig,
     DrillConfig,
     EngineConfig,
+    FlappingConfig,
     HttpConfig,
     JournalConfig,
     RetentionConfig,
     StationsConfig,
     TicketsConfig,
 )
+from gateway.core.flap import FlapLimits
 from gateway.core.rules import Rule, Rulebook, Setting
 from gateway.plugin import CollectorPlugin, PluginConfig, Secret, SinkPlugin
 
@@ -59,6 +65,9 @@ class Config:
     drill: DrillConfig
     tickets: TicketsConfig
     defaults: DefaultsConfig
+    flapping: FlappingConfig
+    inhibition: InhibitionConfig
+    storm: StormConfig
     stations: StationsConfig
     site: tuple[SiteConfig, ...]
     station: tuple[StationConfig, ...]
@@ -67,6 +76,11 @@ class Config:
     """Enabled collectors by instance name."""
     sinks: Mapping[str, SinkInstance]
     """Enabled sinks by instance name."""
+    maintenance: tuple[MaintenanceConfig, ...]
+    group: tuple[GroupConfig, ...]
+    inhibit: tuple[InhibitConfig, ...]
+    series: tuple[Series, ...]
+    """The windows that `maintenance` plans."""
     rules: tuple[Rule, ...]
     """In order of precedence: the configuration's own, those of included files, those of rule packs."""
     places: Mapping[str, tuple[str, int]]
@@ -96,6 +110,20 @@ class Config:
             hold_ms=int(self.defaults.hold),
             clear_hold_ms=int(self.defaults.clear_hold),
             reopen_within_ms=int(self.defaults.reopen_within),
+            flap=self.flap_limits,
+        )
+
+    @property
+    def flap_limits(self) -> FlapLimits:
+        """When an incident flaps."""
+        flapping = self.flapping
+        return FlapLimits(
+            first=flapping.first,
+            most=flapping.most,
+            half_life_ms=int(flapping.half_life),
+            above=flapping.above if flapping.enabled else inf,
+            below=flapping.below,
+            line_every=flapping.line_every,
         )
 
     def rulebook(self) -> Rulebook:

@@ -11,14 +11,18 @@ from gateway.config import crosscheck
 from gateway.config.cases import Case, CaseConfig
 from gateway.config.config import CollectorInstance, Config, SinkInstance
 from gateway.config.document import Document, read
+from gateway.config.gather import GroupConfig, StormConfig
+from gateway.config.inhibit import InhibitConfig, InhibitionConfig
 from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
 from gateway.config.locate import Path as KeyPath
+from gateway.config.maintenance import MaintenanceConfig, Series
 from gateway.config.mistakes import ConfigError, Mistake, Source, did_you_mean, key_text, mistakes_of, unknown_key
 from gateway.config.models import (
     DaemonConfig,
     DefaultsConfig,
     DrillConfig,
     EngineConfig,
+    FlappingConfig,
     HttpConfig,
     JournalConfig,
     RetentionConfig,
@@ -40,10 +44,16 @@ SECTIONS: Mapping[str, type[PluginConfig]] = {
     "drill": DrillConfig,
     "tickets": TicketsConfig,
     "defaults": DefaultsConfig,
+    "flapping": FlappingConfig,
+    "inhibition": InhibitionConfig,
+    "storm": StormConfig,
     "stations": StationsConfig,
 }
 """Tables that stand once."""
 ENTRIES: Mapping[str, type[PluginConfig]] = {
+    "maintenance": MaintenanceConfig,
+    "inhibit": InhibitConfig,
+    "group": GroupConfig,
     "site": SiteConfig,
     "station": StationConfig,
     "source": SourceConfig,
@@ -109,6 +119,7 @@ class _Loader:
             entries=self._entries,
             plugins=self._plugins,
         )
+        series = self._planned()
         if self._mistakes:
             raise ConfigError(self._in_order())
         return Config(
@@ -122,6 +133,9 @@ class _Loader:
             journal=cast("JournalConfig", sections["journal"]),
             tickets=cast("TicketsConfig", sections["tickets"]),
             defaults=cast("DefaultsConfig", sections["defaults"]),
+            flapping=cast("FlappingConfig", sections["flapping"]),
+            storm=cast("StormConfig", sections["storm"]),
+            inhibition=cast("InhibitionConfig", sections["inhibition"]),
             stations=cast("StationsConfig", sections["stations"]),
             site=self._values("site", SiteConfig),
             station=self._values("station", StationConfig),
@@ -136,10 +150,25 @@ class _Loader:
                 for found in sinks
                 if found.enabled and found.config is not None
             },
+            maintenance=self._values("maintenance", MaintenanceConfig),
+            series=series,
+            inhibit=self._values("inhibit", InhibitConfig),
+            group=self._values("group", GroupConfig),
             rules=tuple(rule.compiled() for rule in self._values("rule", RuleConfig)),
             places={entry.value.name: entry.place for entry in self._entries["rule"]},  # type: ignore[attr-defined]
             tests=tuple(_case(entry) for entry in self._entries["test"]),
         )
+
+    def _planned(self) -> tuple[Series, ...]:
+        """The maintenance windows, with their calendars read."""
+        series = []
+        for entry in self._entries["maintenance"]:
+            assert isinstance(entry.value, MaintenanceConfig)  # noqa: S101 - what `_take_entries` made of it
+            try:
+                series.append(Series(entry.value, folder=Path(entry.source.name).parent))
+            except ValueError as error:
+                self._mistakes.append(entry.mistake("ical", str(error)))
+        return tuple(series)
 
     def _in_order(self) -> list[Mistake]:
         order = {str(path): number for number, path in enumerate(self._files)}

@@ -5,9 +5,10 @@ Options that end in ``_ms`` or ``_s`` are numbers in that unit; the others that 
 
 import socket
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from gateway.config.types import Between, Duration, Endpoint, Name, WebAddress, duration
 from gateway.core.impact import Impact
@@ -86,6 +87,8 @@ class EngineConfig(PluginConfig):
     """Fingerprints that may wait in memory; beyond it traps are dropped and counted, and mail and beats told to repeat."""
     pending_bytes: int = Field(default=67_108_864, ge=1_048_576, le=4_294_967_296)
     """Bytes of text and attachments that may wait in memory; beyond it as beyond ``pending_max``."""
+    release_per_min: int = Field(default=60, ge=1, le=100_000)
+    """Tickets opened in a minute for what is still raised when a silence, a maintenance or another mute is over."""
     source_new_per_min: int = Field(default=600, ge=0, le=1_000_000)
     """New incidents that one source may begin in a minute; the rest become one incident ``source_storm``. 0: any number."""
 
@@ -153,6 +156,31 @@ class DefaultsConfig(PluginConfig):
     """How long it must stay clear before it counts as resolved."""
     reopen_within: Hold = duration("2h")
     """How long after it was resolved a new raise reopens the same incident and ticket."""
+
+
+class FlappingConfig(PluginConfig):
+    """When the transitions of an incident come too fast for its ticket: each doubles a penalty that time decays."""
+
+    enabled: bool = True
+    """Whether flapping is looked for."""
+    first: float = Field(default=2.0, ge=1.1, le=1000)
+    """The penalty of the first transition; each further one doubles what is left of it."""
+    most: float = Field(default=256.0, ge=2, le=1_000_000)
+    """The greatest penalty: it bounds how long what flapped takes to be calm."""
+    half_life: Annotated[Duration, Between("1s", "1d")] = duration("5m")
+    """After so long without a transition the penalty has fallen to its own square root."""
+    above: float = Field(default=35.0, ge=1.1, le=1_000_000)
+    """Flapping from a greater penalty: with the defaults, from the sixth quick transition on."""
+    below: float = Field(default=1.5, ge=1.01, le=1_000_000)
+    """Calm at a smaller penalty; less than ``above``."""
+    line_every: int = Field(default=100, ge=2, le=1_000_000)
+    """Transitions from one line on the ticket of what flaps to the next."""
+
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        if not self.below < self.above < self.most:
+            raise PydanticCustomError("order", "below must be less than above, and above less than most")
+        return self
 
 
 class StationsConfig(PluginConfig):

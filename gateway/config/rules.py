@@ -42,7 +42,7 @@ def _rule_name(text: str) -> str:
     return text
 
 
-_ONE_OR_MANY = BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])
+ONE_OR_MANY = BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])
 MatcherText = Annotated[str, AfterValidator(_matcher)]
 
 
@@ -55,9 +55,9 @@ class RuleConfig(PluginConfig):
     """Its name, unique among all rules; incidents, metrics and ``tocsin explain`` show it."""
     collector: str = ""
     """A collector's instance name or type; empty: any."""
-    condition: Annotated[tuple[Name, ...], _ONE_OR_MANY] = ()
+    condition: Annotated[tuple[Name, ...], ONE_OR_MANY] = ()
     """The condition or trap OID that the event must have, or a list of them; empty: any."""
-    match: Annotated[tuple[MatcherText, ...], _ONE_OR_MANY] = ()
+    match: Annotated[tuple[MatcherText, ...], ONE_OR_MANY] = ()
     """What must hold, all of it: ``FIELD OPERATOR VALUE`` with ``= != =~ !~ < <= > >=``, as in ``subject =~ "^\\[disk"``."""
     proceed: bool = Field(default=False, alias="continue")
     """Whether to look further: what this rule sets stays, later rules add the rest."""

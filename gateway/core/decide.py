@@ -5,15 +5,19 @@ incident, input, time and id always give the same decision.
 """
 
 from collections.abc import Callable, Mapping
-from typing import assert_never
+from typing import Any, assert_never
 
-from gateway.core.decision import Command, Decision, Due, Heard, Input, Rank, Seen, Verb
+from gateway.core.decision import Command, Decision, Due, Heard, Input, Join, Look, Rank, Seen, Verb
 from gateway.core.event import EventKind
+from gateway.core.flapping import calm, count_transition
+from gateway.core.gather import is_parent
 from gateway.core.impact import Impact, graver
 from gateway.core.incident import TABLE, Incident, Move, State, Trigger, due_of, impact_by_age, quiet_ms
 from gateway.core.making import Making
+from gateway.core.mute import Around, nothing
 from gateway.core.person import decide_seen
 from gateway.core.reason import Muted, Reason
+from gateway.core.release import join, look
 from gateway.core.text import one_line, span, utc
 
 RECURRENCES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
@@ -24,7 +28,9 @@ _MUTED_ACROSS = frozenset({Muted.WONT_FIX})
 """Marks that a new incident inherits from the one before it."""
 
 
-def decide(incident: Incident | None, what: Input, *, now_ms: int, new_id: str = "") -> Decision:
+def decide(
+    incident: Incident | None, what: Input, *, now_ms: int, new_id: str = "", around: Around = nothing
+) -> Decision:
     """What ``what`` means for ``incident``.
 
     Args:
@@ -32,12 +38,17 @@ def decide(incident: Incident | None, what: Input, *, now_ms: int, new_id: str =
         what: the input.
         now_ms: the time, epoch milliseconds.
         new_id: the id for a new incident, should one begin; needed for events only.
+        around: tells what mutes an incident now; asked when it opens, and when that may be over.
     """
     match what:
         case Heard():
-            return _heard(incident, what, now_ms=now_ms, new_id=new_id)
+            return _heard(incident, what, now_ms=now_ms, new_id=new_id, around=around)
         case Due():
-            return _due(incident, now_ms=now_ms)
+            return _due(incident, now_ms=now_ms, around=around)
+        case Join():
+            return join(incident, what, now_ms=now_ms)
+        case Look():
+            return look(incident, now_ms=now_ms, around=around)
         case Seen():
             return decide_seen(incident, what, now_ms=now_ms)
         case Command():
@@ -49,7 +60,7 @@ def decide(incident: Incident | None, what: Input, *, now_ms: int, new_id: str =
 # --- events ----------------------------------------------------------------------------------------
 
 
-def _heard(incident: Incident | None, heard: Heard, *, now_ms: int, new_id: str) -> Decision:
+def _heard(incident: Incident | None, heard: Heard, *, now_ms: int, new_id: str, around: Around) -> Decision:
     if heard.verdict.drop:
         return Decision(reason=Reason.DROPPED, incident=incident)
     if heard.follow_up and incident is not None and incident.state is not State.CLOSED:
@@ -58,30 +69,37 @@ def _heard(incident: Incident | None, heard: Heard, *, now_ms: int, new_id: str)
         case EventKind.NOTE:
             return _note(incident, heard, now_ms=now_ms)
         case EventKind.CLEAR:
-            return _cleared(incident, heard, now_ms=now_ms)
+            return _cleared(incident, heard, now_ms=now_ms, around=around)
         case EventKind.RAISE:
-            return _raised(incident, heard, now_ms=now_ms, new_id=new_id)
+            return _raised(incident, heard, now_ms=now_ms, new_id=new_id, around=around)
         case _:
             assert_never(heard.verdict.kind)
 
 
-def _raised(incident: Incident | None, heard: Heard, *, now_ms: int, new_id: str) -> Decision:
+def _raised(incident: Incident | None, heard: Heard, *, now_ms: int, new_id: str, around: Around) -> Decision:
     move = TABLE[incident.state if incident else None, Trigger.RAISE]
     if incident is None or move is Move.BEGIN_LINKED:
-        return _begin(heard, previous=incident, now_ms=now_ms, new_id=new_id)
-    return _HEARD[move](Making(incident, now_ms=now_ms), heard)
+        return _begin(heard, previous=incident, now_ms=now_ms, new_id=new_id, around=around)
+    making = Making(incident, now_ms=now_ms)
+    if move is Move.REOPEN:
+        making.mute(around(incident), told=not incident.unseen)
+    return _HEARD[move](making, heard)
 
 
-def _cleared(incident: Incident | None, heard: Heard, *, now_ms: int) -> Decision:
+def _cleared(incident: Incident | None, heard: Heard, *, now_ms: int, around: Around) -> Decision:
     move = TABLE[incident.state if incident else None, Trigger.CLEAR]
     if incident is None or move is Move.IGNORE:
         return Decision(reason=Reason.UNMATCHED_CLEAR, incident=incident)
     if heard.last_ms < incident.raised_ms:
         return Decision(reason=Reason.STALE_CLEAR, incident=incident)
-    return _HEARD[move](Making(incident, now_ms=now_ms), heard)
+    making = Making(incident, now_ms=now_ms)
+    if incident.cleared_ms is None:
+        count_transition(making, heard.verdict.flap, at_ms=heard.last_ms, around=around)
+    # What flaps is held no longer: a clear does not cancel it any more.
+    return _HEARD[TABLE[making.incident.state, Trigger.CLEAR]](making, heard)
 
 
-def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str) -> Decision:
+def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str, around: Around) -> Decision:
     verdict, event = heard.verdict, heard.event
     held = verdict.hold_ms > 0
     incident = Incident(
@@ -112,6 +130,7 @@ def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str)
         reopen_within_ms=verdict.reopen_within_ms,
         impact_after=verdict.impact_after,
         muted=_inherited_mutes(previous, verdict.fingerprint),
+        **_inherited_unrest(previous, verdict.fingerprint),
         previous=previous.id if previous else "",
     )
     making = Making(incident, now_ms=now_ms, began=True)
@@ -120,7 +139,9 @@ def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str)
     before = f", after {previous.id}" if previous else ""
     making.note(reason, f"raised by rule {verdict.rule} as {verdict.impact.short}{wait}{before}")
     if not held:
+        making.mute(around(incident), told=False)
         making.sync(Rank.CREATE, reason)
+    count_transition(making, verdict.flap, at_ms=heard.first_ms, around=around)
     making.attach(event.attachments)
     return making.decision(reason, known_as=(f"incident:{new_id}", *event.known_as), attachments=event.attachments)
 
@@ -128,6 +149,13 @@ def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str)
 def _inherited_mutes(previous: Incident | None, fingerprint: str) -> frozenset[Muted]:
     """What a person said of this fingerprint; what was said of another, which a mail merely answers, is no matter."""
     return previous.muted & _MUTED_ACROSS if previous and previous.fingerprint == fingerprint else frozenset()
+
+
+def _inherited_unrest(previous: Incident | None, fingerprint: str) -> dict[str, Any]:
+    """What closes at each clear may flap all the same."""
+    if previous is None or previous.fingerprint != fingerprint:
+        return {}
+    return {name: getattr(previous, name) for name in ("penalty", "penalty_ms", "transitions", "unquiet_ms")}
 
 
 def _count(making: Making, heard: Heard) -> Decision:
@@ -147,9 +175,12 @@ def _add_occurrences(making: Making, heard: Heard) -> Reason:
     reached = [number for number in RECURRENCES if before < number <= after]
     if not reached or making.incident.state is State.PENDING:
         return Reason.REPEATED
-    text = f"Seen {reached[-1]} times since {utc(making.incident.first_seen_ms)}, last at {utc(heard.last_ms)}."
+    what = f"{reached[-1]} incidents belong to it" if is_parent(making.incident) else f"Seen {reached[-1]} times"
+    text = f"{what} since {utc(making.incident.first_seen_ms)}, last at {utc(heard.last_ms)}."
     making.note(Reason.RECURRED, text)
     making.comment(Reason.RECURRED, text)
+    if is_parent(making.incident):
+        making.sync(Rank.PRIORITY, Reason.RECURRED)  # its ticket lists its children
     return Reason.RECURRED
 
 
@@ -167,6 +198,7 @@ def _raise_impact(making: Making, impact: Impact, why: str, reason: Reason = Rea
 
 def _raise_again(making: Making, heard: Heard) -> Decision:
     making.change(state=State.OPEN, cleared_ms=None)
+    count_transition(making, heard.verdict.flap, at_ms=heard.first_ms)
     _add_occurrences(making, heard)
     making.note(Reason.RAISED_AGAIN, "raised again within the clear hold")
     _raise_impact(making, heard.verdict.impact, f"rule {heard.verdict.rule}")
@@ -175,11 +207,15 @@ def _raise_again(making: Making, heard: Heard) -> Decision:
 
 def _reopen(making: Making, heard: Heard) -> Decision:
     making.change(state=State.OPEN, cleared_ms=None, resolved_ms=None, opened_ms=making.now_ms)
+    count_transition(making, heard.verdict.flap, at_ms=heard.first_ms)
     _add_occurrences(making, heard)
     text = f"Raised again at {utc(heard.last_ms)}: open again."
     making.note(Reason.REOPENED, text)
     making.sync(Rank.REOPEN, Reason.REOPENED)
     making.comment(Reason.REOPENED, text)
+    if making.incident.unseen and not making.incident.muted - {Muted.FLAPPING}:
+        making.sync(Rank.CREATE, Reason.REOPENED, though_flapping=True)
+        making.tell()
     _raise_impact(making, heard.verdict.impact, f"rule {heard.verdict.rule}")
     return making.decision(Reason.REOPENED)
 
@@ -254,18 +290,25 @@ def _what_was_said(heard: Heard) -> str:
 # --- time ------------------------------------------------------------------------------------------
 
 
-def _due(incident: Incident | None, *, now_ms: int) -> Decision:
+def _due(incident: Incident | None, *, now_ms: int, around: Around) -> Decision:
     due_ms = due_of(incident) if incident else None
     if incident is None or due_ms is None or due_ms > now_ms:
         return Decision(reason=Reason.UNCHANGED, incident=incident)
-    return _DUE[TABLE[incident.state, Trigger.DUE]](Making(incident, now_ms=now_ms))
+    making, move = Making(incident, now_ms=now_ms), TABLE[incident.state, Trigger.DUE]
+    if incident.calm_ms is not None and incident.calm_ms <= now_ms:
+        calm(making)
+        return making.decision(Reason.CALM)
+    if move is Move.OPEN:
+        making.note(Reason.HOLD_ENDED, f"still raised after {span(incident.hold_ms)}")
+        making.mute(around(incident), told=False)
+    return _DUE[move](making)
 
 
 def _open(making: Making) -> Decision:
     making.change(state=State.OPEN, opened_ms=making.now_ms)
-    making.note(Reason.HOLD_ENDED, f"still raised after {span(making.incident.hold_ms)}")
     making.sync(Rank.CREATE, Reason.HOLD_ENDED)
-    making.attach_stored()
+    if not making.incident.unseen:
+        making.attach_stored()
     return making.decision(Reason.HOLD_ENDED)
 
 
@@ -289,7 +332,9 @@ def _resolve(making: Making) -> Decision:
     making.note(Reason.CLEARED, text)
     making.sync(Rank.CLOSE, Reason.CLEARED)
     making.comment(Reason.CLEARED, text)  # before the mute is lifted: who closed it needs no word of the clear
-    making.change(muted=incident.muted - _MUTED_UNTIL_CLEAR)
+    if Muted.FLAPPING not in incident.muted:  # else until calm
+        making.change(muted=incident.muted - _MUTED_UNTIL_CLEAR)
+    making.over()
     return making.decision(Reason.CLEARED)
 
 
@@ -315,11 +360,14 @@ def _command(incident: Incident | None, command: Command, *, now_ms: int) -> Dec
         return Decision(reason=Reason.UNCHANGED, incident=incident)
     making = Making(incident, now_ms=now_ms)
     if command.verb is Verb.UNMUTE:
-        making.change(muted=frozenset())
+        making.change(muted=frozenset(), calm_ms=None)
         making.note(Reason.PERSON, f"{command.actor} lifted every mute")
         making.sync(Rank.CREATE, Reason.PERSON)
+        making.tell()
         return making.decision(Reason.PERSON)
     making.change(state=State.CLOSED, resolved_ms=incident.resolved_ms or now_ms, closed_ms=now_ms)
+    making.over()
+    making.change(muted=making.incident.muted - {Muted.FLAPPING}, calm_ms=None)
     making.note(Reason.PERSON, f"closed by {command.actor}")
     making.sync(Rank.CLOSE, Reason.PERSON)
     return making.decision(Reason.PERSON)

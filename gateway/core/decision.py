@@ -6,6 +6,7 @@ from enum import IntEnum, StrEnum
 
 from gateway.core.event import Attachment, Event, no_labels
 from gateway.core.incident import Incident
+from gateway.core.mute import Mute
 from gateway.core.reason import Reason
 from gateway.core.rules import Verdict
 from gateway.core.ticket import Observation, Ticket
@@ -29,6 +30,18 @@ class Heard:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """A deadline of the incident has come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """The incident belongs to a greater one, which has begun only now."""
+
+    mute: Mute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What muted the incident may be over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +69,7 @@ class Command:
     actor: str
 
 
-Input = Heard | Due | Seen | Command
+Input = Heard | Due | Join | Look | Seen | Command
 
 
 # --- what is decided -------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """The ticket as a pure function of the incident."""
 
+from gateway.core.family import Family
 from gateway.core.incident import Incident, State
 from gateway.core.reason import Muted
 from gateway.core.text import clean, one_line, span, utc
 from gateway.core.ticket import MARK_PREFIX, Ticket, TicketDraft, TicketField, TicketState
 
+NOBODY = Family()
 LONGEST_TITLE = 250
 LONGEST_DESCRIPTION = 16_000
 
@@ -17,16 +19,19 @@ _STATES = {
 }
 
 
-def draft(incident: Incident, ticket: Ticket, *, page: str = "") -> TicketDraft:
+def draft(incident: Incident, ticket: Ticket, *, page: str = "", family: Family = NOBODY) -> TicketDraft:
     """How ``incident``'s ticket in ``ticket.sink`` should look now; ``page`` links to the incident (``{incident}``)."""
     return TicketDraft(
         key=ticket.key,
         title=title(incident, ticket.key),
         description=description(
-            incident, deleted_once=ticket.generation > 1, page=page.replace("{incident}", incident.id)
+            incident,
+            deleted_once=ticket.generation > 1,
+            page=page.replace("{incident}", incident.id),
+            family=family,
         ),
         impact=incident.impact,
-        state=_STATES[incident.state],
+        state=TicketState.OPEN if Muted.FLAPPING in incident.muted else _STATES[incident.state],
         fingerprint=incident.fingerprint,
         source=incident.source,
         condition=incident.condition,
@@ -58,7 +63,7 @@ def title(incident: Incident, key: str) -> str:
     return one_line(f"[{incident.impact.short}] {what}", LONGEST_TITLE - len(mark)) + mark
 
 
-def description(incident: Incident, *, deleted_once: bool = False, page: str = "") -> str:
+def description(incident: Incident, *, deleted_once: bool = False, page: str = "", family: Family = NOBODY) -> str:
     """Plain text: the facts, one a line, then what the event said."""
     facts = [
         ("What", incident.condition),
@@ -68,6 +73,9 @@ def description(incident: Incident, *, deleted_once: bool = False, page: str = "
         ("Severity claimed", incident.severity),
         ("First seen", utc(incident.first_seen_ms)),
         ("Last seen", f"{utc(incident.last_seen_ms)}, {incident.occurrences} in {_age(incident)}"),
+        ("Flapping", f"since {utc(incident.unquiet_ms or 0)}" if Muted.FLAPPING in incident.muted else ""),
+        ("Began during", incident.began_in),
+        ("Part of", f"{MARK_PREFIX}{incident.parent}" if incident.parent else ""),
         ("Requester", incident.requester),
         ("Runbook", incident.runbook),
         ("Rule", incident.rule),
@@ -76,7 +84,7 @@ def description(incident: Incident, *, deleted_once: bool = False, page: str = "
         ("Note", "an earlier ticket was deleted while the trouble lasted" if deleted_once else ""),
     ]
     head = "\n".join(f"{name}: {one_line(value, 500)}" for name, value in facts if value)
-    body = clean(incident.description).strip()
+    body = clean(f"{family.told}\n\n{incident.description}").strip()
     text = f"{head}\n\n{body}" if body else head
     return text if len(text) <= LONGEST_DESCRIPTION else text[: LONGEST_DESCRIPTION - 1] + "…"
 

@@ -127,6 +127,22 @@ class Incident:
     """A person reopened the ticket: only a person closes it again."""
     muted: frozenset[Muted] = frozenset()
     """Marks for which tickets wait; clears pass."""
+    parent: str = ""
+    """The greater incident that it belongs to, or last belonged to."""
+    unseen: bool = False
+    """Muted since it began: nobody has been told of it, and it has no ticket."""
+    penalty: float = 0.0
+    """What its last transition left to be decayed (`gateway.core.flap`)."""
+    penalty_ms: int | None = None
+    """When that was."""
+    transitions: int = 0
+    """From raised to cleared or back, since it was last calm."""
+    unquiet_ms: int | None = None
+    """When the first of them was."""
+    calm_ms: int | None = None
+    """When what flaps is calm, unless it changes again; None if it does not flap."""
+    began_in: str = ""
+    """What muted it when it began, for its ticket to tell; empty if nothing did."""
     previous: str = ""
     """The closed incident with the same fingerprint that came before."""
     version: int = 1
@@ -142,7 +158,9 @@ class Incident:
     @property
     def wants_ticket(self) -> bool:
         """Whether a ticket should be made if there is none."""
-        return self.state in _TICKETED and not self.muted
+        flaps = Muted.FLAPPING in self.muted
+        lasts = self.state in _TICKETED or (flaps and self.state is State.RESOLVED)
+        return lasts and not self.muted - {Muted.FLAPPING}
 
 
 _ALIVE = frozenset({State.PENDING, State.OPEN, State.RECOVERING})
@@ -151,6 +169,13 @@ _TICKETED = frozenset({State.OPEN, State.RECOVERING})
 
 def due_of(incident: Incident) -> int | None:
     """The earliest deadline of ``incident``; None if nothing is due by time alone."""
+    if incident.calm_ms is not None and incident.state is State.RESOLVED:
+        return incident.calm_ms  # what flaps is not closed before it is calm
+    due = _due_by_state(incident)
+    return min(filter(None, (due, incident.calm_ms)), default=None)
+
+
+def _due_by_state(incident: Incident) -> int | None:
     match incident.state:
         case State.PENDING:
             return incident.first_seen_ms + incident.hold_ms

@@ -6,9 +6,11 @@ from typing import Any
 from gateway.core.decision import Decision, Entry, OperationKind, Rank, Wish
 from gateway.core.event import Attachment
 from gateway.core.incident import Incident, State, due_of
-from gateway.core.reason import Reason
+from gateway.core.mute import FROM_OUTSIDE, Mute
+from gateway.core.reason import Muted, Reason
 from gateway.core.ticket import Ticket
 
+_BY_PARENT = frozenset({Muted.CHILD, Muted.STORM})
 LONGEST_DESCRIPTION = 64_000
 """Characters of an incident's description, with what joined it while it was held."""
 
@@ -37,22 +39,52 @@ class Making:
         """Add a line to the timeline."""
         self._entries.append(Entry(at_ms=self.now_ms, reason=reason, text=text))
 
-    def sync(self, rank: Rank, reason: Reason) -> None:
-        """Wish that every ticket look like the incident; a muted incident's tickets wait, unless it is over."""
-        if self.incident.muted and self.incident.alive:
+    def mute(self, mutes: tuple[Mute, ...], *, told: bool) -> None:
+        """Let its tickets wait for ``mutes``, if there are any; ``told``: people know of the incident already."""
+        if mutes:
+            parents = [one.by for one in mutes if one.mark in _BY_PARENT]
+            self.change(
+                muted=self.incident.muted | {one.mark for one in mutes}, parent=(*parents, self.incident.parent)[0]
+            )
+            self.note(Reason.MUTED, f"its ticket waits for {'; '.join(one.why for one in mutes)}")
+        if not told:
+            self.change(unseen=bool(self.incident.muted - {Muted.FLAPPING}), began_in=mutes[0].why if mutes else "")
+
+    def tell(self) -> None:
+        """Nothing mutes it any more: with its ticket goes what came while nobody was told."""
+        if self.incident.unseen:
+            self.change(unseen=False)
+            self.attach_stored()
+
+    def over(self) -> None:
+        """The trouble is over: what is around it mutes it no longer."""
+        if self.incident.muted & FROM_OUTSIDE:
+            self.change(muted=self.incident.muted - FROM_OUTSIDE)
+
+    def sync(self, rank: Rank, reason: Reason, *, though_flapping: bool = False) -> None:
+        """Wish that every ticket look like the incident; a muted incident's tickets wait, unless it is over.
+
+        Of what flaps only the impact is told, and what is said ``though_flapping``.
+        """
+        muted = self.incident.muted - {Muted.FLAPPING}
+        flaps = muted != self.incident.muted and rank is not Rank.PRIORITY and not though_flapping
+        if flaps or (muted and self.incident.alive):
             return
         self._wishes += [
             Wish(kind=OperationKind.SYNC, sink=sink, rank=rank, reason=reason) for sink in self.incident.sinks
         ]
 
-    def comment(self, reason: Reason, text: str, *, only: str = "", though_muted: bool = False) -> None:
+    def comment(
+        self, reason: Reason, text: str, *, only: str = "", though_muted: bool = False, though_flapping: bool = False
+    ) -> None:
         """Wish for a comment on every ticket, or on that of the sink ``only``; muted incidents say nothing by themselves."""
-        if self.incident.state is State.PENDING:
+        if self.incident.state is State.PENDING or (self.incident.unseen and though_muted):
             # Nobody is told yet: it joins what the ticket will say.
             said = f"{self.incident.description}\n\n{text}".strip()
             self.change(description=said[:LONGEST_DESCRIPTION])
             return
-        if self.incident.muted and not though_muted:
+        muted = self.incident.muted - {Muted.FLAPPING} if though_flapping else self.incident.muted
+        if muted and not though_muted:
             return
         self._wishes += [
             Wish(kind=OperationKind.COMMENT, sink=sink, rank=Rank.COMMENT, reason=reason, body={"text": text})
@@ -62,7 +94,7 @@ class Making:
 
     def attach(self, attachments: tuple[Attachment, ...]) -> None:
         """Wish that each file be attached to every ticket; what nobody is told of yet is attached when it opens."""
-        if self.incident.state is State.PENDING or (self._began and self.incident.muted):
+        if self.incident.state is State.PENDING or self.incident.unseen:
             return
         self._wishes += [
             Wish(

@@ -12,11 +12,13 @@ from functools import partial
 
 from gateway.core.event import Event, EventKind
 from gateway.core.fingerprint import fingerprint
+from gateway.core.flap import FlapLimits
 from gateway.core.impact import Impact
 from gateway.core.match import NO_CAPTURES, Fields, Matcher, Template, fields_of
 from gateway.core.ruleindex import RuleIndex
 
 DEFAULT_RULE = "default"
+FLAP = FlapLimits()
 HOUR_MS = 3_600_000
 MOST_REMEMBERED = 4096
 """Conditions whose rules are remembered; with more, the memory begins anew."""
@@ -45,6 +47,7 @@ class Setting:
     clear_after_ms: int | None = None
     """How long after its last raise an incident counts as cleared, for troubles whose end nobody tells; 0: never."""
     reopen_within_ms: int | None = None
+    flap: FlapLimits | None = None
     impact_after: tuple[tuple[int, Impact], ...] | None = None
     """Age in ms, ascending, and the impact that an incident of that age has at least."""
 
@@ -98,6 +101,7 @@ class Verdict:
     clear_hold_ms: int = 0
     clear_after_ms: int = 0
     reopen_within_ms: int = 2 * HOUR_MS
+    flap: FlapLimits = FLAP
     impact_after: tuple[tuple[int, Impact], ...] = ()
     drop: bool = False
 
@@ -286,6 +290,7 @@ def _terms(rule: str, setting: Setting, *, drop: bool = False) -> "_Terms":
         clear_hold_ms=setting.clear_hold_ms or 0,
         clear_after_ms=setting.clear_after_ms or 0,
         reopen_within_ms=2 * HOUR_MS if setting.reopen_within_ms is None else setting.reopen_within_ms,
+        flap=setting.flap or FLAP,
         impact_after=setting.impact_after or (),
         drop=drop,
     )

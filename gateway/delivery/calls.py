@@ -7,8 +7,9 @@ import structlog
 
 from gateway import metrics
 from gateway.core.decision import OperationKind
-from gateway.core.draft import draft
+from gateway.core.draft import NOBODY, draft
 from gateway.core.event import Attachment
+from gateway.core.family import Family
 from gateway.core.incident import Incident
 from gateway.core.operation import Operation, OperationState, moved, not_found, resent, unknown
 from gateway.core.reason import Reason
@@ -37,6 +38,8 @@ class Work:
     claimed_ms: int = 0
     claimed_s: float = 0.0
     """When it was claimed, by the wall and by the monotonic clock."""
+    family: Family = NOBODY
+    """The incident's children."""
 
     def after(self, clock: Clock) -> Operation:
         """The operation when its call has ended: if the wall clock was set meanwhile, its instants moved with it."""
@@ -98,7 +101,7 @@ class Calls:
         return Result(None)
 
     async def _sync(self, work: Work) -> Result:
-        wanted = draft(work.incident, work.ticket, page=self._page)
+        wanted = draft(work.incident, work.ticket, page=self._page, family=work.family)
         if work.ticket.ref is not None:
             await self._sink.update(work.ticket.ref, wanted)
             return Result(None, self._written(work.ticket, work.ticket.ref, wanted))
@@ -162,7 +165,7 @@ class Calls:
                 chance=self._chance(),
             )
             return Result(after if wanted or after.state is OperationState.UNKNOWN else None)
-        found = self._opened(work, ref, draft(work.incident, ticket, page=self._page), "found")
+        found = self._opened(work, ref, draft(work.incident, ticket, page=self._page, family=work.family), "found")
         # How it looks is not known: the next attempt makes it look right.
         return replace(found, operation=self._again(work))
 

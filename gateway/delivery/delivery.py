@@ -10,6 +10,8 @@ import structlog
 
 from gateway import metrics
 from gateway.core.decision import Entry, OperationKind
+from gateway.core.draft import NOBODY
+from gateway.core.gather import is_parent
 from gateway.core.operation import Operation, OperationState, dead, failed, look_failed, unknown
 from gateway.core.pace import Breaker, Budget
 from gateway.core.reason import Failed, Reason
@@ -140,7 +142,8 @@ class SinkDelivery:
                 attachment = tx.attachment(incident.id, operation.body["sha256"])
             ticket = tx.ticket(incident.id, self.name)
             at = (self._clock.now_ms(), self._clock.monotonic_s())
-            claimed.append(Work(operation, incident, ticket, other, attachment, *at))
+            family = tx.family(incident.id) if is_parent(incident) else NOBODY
+            claimed.append(Work(operation, incident, ticket, other, attachment, *at, family))
         return claimed, tx.next_operation_ms(self.name)
 
     # --- one attempt ------------------------------------------------------------------------------

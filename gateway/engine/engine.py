@@ -1,6 +1,7 @@
 """Gathers what collectors heard, commits it in batches, and releases those who wait after the commit."""
 
 import asyncio
+import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,13 +12,19 @@ import structlog
 from gateway import metrics
 from gateway.core.decision import Command, Decision, Verb
 from gateway.core.event import Event
+from gateway.core.gather import Gatherings
 from gateway.core.incident import Incident
+from gateway.core.inhibit import Inhibitions
 from gateway.core.judge import Judge
+from gateway.core.mute import Planned, Window, in_force
 from gateway.core.reason import Dropped, Reason
 from gateway.core.rules import Verdict
 from gateway.core.storm import SourceBudget
 from gateway.core.ticket import Observation, Ticket
-from gateway.engine.meaning import Outcome, apply, look_at, write_batch
+from gateway.engine.applying import apply
+from gateway.engine.around import Plan, Surroundings, no_plan, refresh_facets, stored
+from gateway.engine.meaning import Outcome, look_at, write_batch
+from gateway.engine.release import Releases
 from gateway.engine.timers import RETRY_S, Timers
 from gateway.pending import BYTES_MAX, Pending, Run, Waiter
 from gateway.plugin import Clock, Overloaded, Receipt
@@ -44,6 +51,8 @@ class EngineLimits:
     """Runs and waiters that may wait; more are refused, and counted."""
     bytes_max: int = BYTES_MAX
     """Bytes of text and files that may wait."""
+    release_per_min: int = 60
+    """Survivors whose tickets are opened in a minute when what muted them is over."""
     source_new_per_min: int = 600
     """New incidents that one source may begin in a minute; the rest are one storm. 0: any number."""
 
@@ -56,6 +65,8 @@ class Engine:
         store: Store,
         *,
         judge: Judge,
+        plan: Plan = no_plan,
+        inhibitions: Inhibitions | None = None,
         clock: Clock,
         new_id: Callable[[int], str],
         limits: EngineLimits | None = None,
@@ -65,6 +76,12 @@ class Engine:
         journal: Callable[[Sequence[Run], Sequence[str]], None] = lambda _runs, _incidents: None,
     ) -> None:
         self.judge = judge
+        self.inhibitions = inhibitions or Inhibitions()
+        self.gatherings = Gatherings()
+        self._ended = False
+        """Something is over that may have muted others."""
+        self.plan = plan
+        """The configured maintenance windows; replaced as a whole by a reload."""
         self.healthy = True
         self.refusal = ""
         """Why the disk refuses, in one sentence, while it does."""
@@ -91,8 +108,11 @@ class Engine:
         self._idle.set()
         self._lazy: asyncio.TimerHandle | None = None
         self._timers = Timers(
-            store, clock, decide=self._decide, refused=self._refused, clock_jump=clock_jump, move_clock=self._move_clock,
-            idle=self._idle,
+            store, clock, decide=self._decide, around=self._around, refused=self._refused, clock_jump=clock_jump,
+            move_clock=self._move_clock, idle=self._idle,
+        )  # fmt: skip
+        self._releases = Releases(
+            clock, decide=self._decide, around=self._around, per_min=self._limits.release_per_min
         )  # fmt: skip
 
     # --- what collectors call (by way of their intake) -------------------------------------------
@@ -137,7 +157,11 @@ class Engine:
             StoreError: the disk refused; look again.
         """
         try:
-            await self._decide(lambda tx, now_ms: look_at(tx, sink, seen, since_ms=since_ms, now_ms=now_ms))
+            await self._decide(
+                lambda tx, now_ms: look_at(
+                    tx, sink, seen, since_ms=since_ms, now_ms=now_ms, around=self._around(tx, now_ms)
+                )
+            )
         except StoreError:
             raise
         except Exception:
@@ -152,16 +176,45 @@ class Engine:
 
         def work(tx: Transaction, now_ms: int) -> list[Decision]:
             incident = tx.incident(incident_id)
-            return [apply(tx, incident, Command(verb=verb, actor=actor), now_ms=now_ms)] if incident else []
+            command = Command(verb=verb, actor=actor)
+            around = self._around(tx, now_ms)
+            return [apply(tx, incident, command, now_ms=now_ms, around=around)] if incident else []
 
         decisions = await self._decide(work)
         return decisions[0].incident if decisions else None
+
+    async def windows(self) -> tuple[Planned, ...]:
+        """All silences and maintenance windows: planned ones that are near, and stored ones."""
+        kept = await self._store.run(lambda tx: tx.windows())
+        return in_force(self.plan(self._clock.now_ms()), stored(kept))
+
+    async def save_window(self, window: Window) -> None:
+        """Begin, move or end a window.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        await self._store.run(lambda tx: tx.save_window(window))
+        self._releases.stir()
+
+    async def mute_by(self, plan: Plan, inhibitions: Inhibitions, gatherings: Gatherings | None = None) -> None:
+        """Take other maintenance windows, inhibitions, groups and rates; call before `run`, and at a reload.
+
+        Raises:
+            StoreError: the disk refused; nothing has changed.
+        """
+        gatherings = gatherings or Gatherings()
+        digest = hashlib.sha256(repr((inhibitions.told, gatherings.told)).encode()).digest()
+        await self._store.run(lambda tx: refresh_facets(tx, inhibitions, gatherings, digest))
+        self.plan, self.inhibitions, self.gatherings = plan, inhibitions, gatherings
+        self._releases.stir()
 
     async def run(self) -> None:
         """Serve until cancelled; a batch that is being written then is released all the same when it is on disk."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._commit_for_ever(), name="engine-commit")
             tasks.create_task(self._timers.run(), name="engine-timers")
+            tasks.create_task(self._releases.run(), name="engine-releases")
 
     async def drain(self) -> None:
         """Commit what waits; call when the collectors have stopped. Cancel it when time is up."""
@@ -224,6 +277,7 @@ class Engine:
 
         An empty batch asks whether the disk takes writes again.
         """
+        batch.sort(key=lambda run: run.order)
         self._idle.clear()
         metrics.PENDING.set(len(self._pending))
         if batch:
@@ -236,7 +290,9 @@ class Engine:
             tx.put(PROBE, b"")
         now_ms = self._clock.now_ms()
         began_s = self._clock.monotonic_s()
-        outcomes = write_batch(tx, batch, now_ms=now_ms, new_id=self._new_id, budget=self._budget)
+        outcomes = write_batch(
+            tx, batch, now_ms=now_ms, new_id=self._new_id, budget=self._budget, around=self._around(tx, now_ms)
+        )
         self._pace_batches(len(batch), self._clock.monotonic_s() - began_s)
         return outcomes
 
@@ -261,6 +317,7 @@ class Engine:
 
     def _release(self, batch: list[Run], outcomes: list[Outcome]) -> None:
         self._recovered()
+        self._after_ends()
         for run, outcome in zip(batch, outcomes, strict=True):
             _answer(run.waiters, Receipt(incident=outcome.incident, reason=outcome.reason))
             _count(run, outcome)
@@ -319,6 +376,25 @@ class Engine:
         self.healthy, self.refusal = True, ""
         metrics.STORE_OK.set(self.trusts_store)
 
+    def _around(self, tx: Transaction, now_ms: int) -> Surroundings:
+        return Surroundings(
+            tx,
+            plan=self.plan,
+            inhibitions=self.inhibitions,
+            gatherings=self.gatherings,
+            now_ms=now_ms,
+            ended=self._note_end,
+        )
+
+    def _note_end(self) -> None:
+        """On the writer's thread: the loop looks at it when the transaction is through."""
+        self._ended = True
+
+    def _after_ends(self) -> None:
+        if self._ended:
+            self._ended = False
+            self._releases.stir()
+
     # --- for timers and services -------------------------------------------------------------------
 
     def _move_clock(self, by_ms: int) -> None:
@@ -332,6 +408,7 @@ class Engine:
             metrics.DECISIONS.labels(decision.reason).inc()
         if any(decision.wishes for decision in decisions):
             self._wake_delivery()
+        self._after_ends()
         if decisions:
             self._timers.retime()
         return decisions

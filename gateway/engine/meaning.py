@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.core.decide import decide
-from gateway.core.decision import Decision, Due, Heard, Input, Seen
+from gateway.core.decision import Decision, Due, Heard, Seen
 from gateway.core.event import Event, EventKind
 from gateway.core.impact import graver
 from gateway.core.incident import Incident, State, due_of
@@ -12,6 +11,9 @@ from gateway.core.reason import Reason
 from gateway.core.rules import DEFAULT_RULE
 from gateway.core.storm import SourceBudget, begins, storm
 from gateway.core.ticket import Observation, Ticket, TicketState
+from gateway.engine.applying import apply
+from gateway.engine.around import Surroundings
+from gateway.engine.gathering import Gatherer
 from gateway.pending import Run
 from gateway.store.api import Transaction
 
@@ -36,52 +38,60 @@ class Outcome:
     """What deadlines that had passed decided first."""
 
 
-def apply(tx: Transaction, incident: Incident | None, what: Input, *, now_ms: int, new_id: str = "") -> Decision:
-    """Decide, and write what changed."""
-    decision = decide(incident, what, now_ms=now_ms, new_id=new_id)
-    if decision.incident is not incident or decision.tickets or decision.wishes or decision.entries:
-        tx.write(decision, now_ms=now_ms)
-    return decision
-
-
 # --- runs ------------------------------------------------------------------------------------------
 
 
 def write_batch(
-    tx: Transaction, batch: Sequence[Run], *, now_ms: int, new_id: Callable[[int], str], budget: SourceBudget
+    tx: Transaction,
+    batch: Sequence[Run],
+    *,
+    now_ms: int,
+    new_id: Callable[[int], str],
+    budget: SourceBudget,
+    around: Surroundings,
 ) -> list[Outcome]:
     """Decide each run of events; what is beyond a source's budget of new incidents becomes one occurrence count of its storm."""
     storms: dict[str, tuple[Run, list[int]]] = {}
     outcomes = []
+    gatherer = Gatherer(tx, around, now_ms=now_ms, new_id=new_id)
     for number, run in enumerate(batch):
         fresh, known = _fresh(tx, run)
         if fresh == 0:
             outcomes.append(Outcome(known, Reason.DUPLICATE, repeated=run.count))
             continue
-        incident, follow_up, before = _concerned(tx, run, now_ms=now_ms)
+        incident, follow_up, before = _concerned(tx, run, now_ms=now_ms, around=around)
         if begins(incident, run.event, run.verdict) and not budget.spend(run.verdict.source, now_ms=now_ms):
             _join_storm(storms, number, run, fresh=fresh, per_min=budget.per_min)
             outcomes.append(Outcome("", Reason.REPEATED, fresh, run.count - fresh, before=_reasons(before)))
             continue
         decision = _decide_run(
-            tx, run, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, new_id=new_id(now_ms)
+            tx, run, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, new_id=new_id(now_ms),
+            around=around,
         )  # fmt: skip
         outcomes.append(_settled(tx, run, decision, before, fresh=fresh, now_ms=now_ms))
+        if decision.began and decision.incident is not None:
+            gatherer.took(run, decision.incident)
         if decision.reason is Reason.NOTED and decision.incident is None:
             _keep_unmatched(tx, run.event, now_ms=now_ms)
         if run.verdict.rule == DEFAULT_RULE and "trap_oid" in run.event.labels:
             sample = run.event.description[:LONGEST_SAMPLE]
             tx.count_unknown(run.event.condition[:LONGEST_CONDITION], count=fresh, at_ms=run.last_ms, sample=sample)
     for merged, members in storms.values():
-        incident, follow_up, before = _concerned(tx, merged, now_ms=now_ms)
+        incident, follow_up, before = _concerned(tx, merged, now_ms=now_ms, around=around)
         decision = _decide_run(
-            tx, merged, incident, follow_up=follow_up, count=merged.offered, now_ms=now_ms, new_id=new_id(now_ms)
+            tx, merged, incident, follow_up=follow_up, count=merged.offered, now_ms=now_ms,
+            new_id=new_id(now_ms), around=around,
         )  # fmt: skip
         told = _settled(tx, merged, decision, before, fresh=merged.offered, now_ms=now_ms)
         for number in members:
             outcomes[number] = replace(
                 outcomes[number], incident=told.incident, reason=told.reason, wishes=told.wishes
             )  # fmt: skip
+    gatherer.flush()
+    if gatherer.decisions:
+        last, told_of = outcomes[-1], gatherer.decisions
+        wishes = last.wishes or any(one.wishes for one in told_of)
+        outcomes[-1] = replace(last, wishes=wishes, before=(*last.before, *_reasons(told_of)))
     return outcomes
 
 
@@ -136,7 +146,15 @@ def _fresh(tx: Transaction, run: Run) -> tuple[int, str]:
 
 
 def _decide_run(
-    tx: Transaction, run: Run, incident: Incident | None, *, follow_up: bool, count: int, now_ms: int, new_id: str
+    tx: Transaction,
+    run: Run,
+    incident: Incident | None,
+    *,
+    follow_up: bool,
+    count: int,
+    now_ms: int,
+    new_id: str,
+    around: Surroundings,
 ) -> Decision:
     heard = Heard(
         event=run.event, verdict=run.verdict, count=count,
@@ -144,13 +162,16 @@ def _decide_run(
     )  # fmt: skip
     if run.verdict.kind is EventKind.CLEAR and run.first_ms < run.last_ms:
         # The first clear is the one that counts; a later one only if the first came too late to be true.
-        decision = apply(tx, incident, replace(heard, last_ms=run.first_ms), now_ms=now_ms, new_id=new_id)
+        early = replace(heard, last_ms=run.first_ms)
+        decision = apply(tx, incident, early, now_ms=now_ms, new_id=new_id, around=around)
         if decision.reason is not Reason.STALE_CLEAR:
             return decision
-    return apply(tx, incident, heard, now_ms=now_ms, new_id=new_id)
+    return apply(tx, incident, heard, now_ms=now_ms, new_id=new_id, around=around)
 
 
-def _concerned(tx: Transaction, run: Run, *, now_ms: int) -> tuple[Incident | None, bool, list[Decision]]:
+def _concerned(
+    tx: Transaction, run: Run, *, now_ms: int, around: Surroundings
+) -> tuple[Incident | None, bool, list[Decision]]:
     """The incident that the run is about, whether a reference names it, and what its passed deadlines decided.
 
     What a machine says is about the trouble that it names, whatever it answers: monitoring systems thread the recovery
@@ -160,25 +181,29 @@ def _concerned(tx: Transaction, run: Run, *, now_ms: int) -> tuple[Incident | No
     decided: list[Decision] = []
     linked: Incident | None = None
     if run.event.references and not run.event.requester:
-        own = _up_to_date(tx, tx.latest(run.verdict.fingerprint), decided, now_ms=now_ms)
+        own = _up_to_date(tx, tx.latest(run.verdict.fingerprint), decided, now_ms=now_ms, around=around)
         if own is not None and own.state is not State.CLOSED:
             return own, False, decided
     for reference in run.event.references:
         incident_id = tx.resolve(reference)
-        incident = _up_to_date(tx, tx.incident(incident_id) if incident_id else None, decided, now_ms=now_ms)
+        incident = _up_to_date(
+            tx, tx.incident(incident_id) if incident_id else None, decided, now_ms=now_ms, around=around
+        )
         if incident is not None and incident.state is not State.CLOSED:
             return incident, True, decided
         linked = linked or incident
-    incident = _up_to_date(tx, tx.latest(run.verdict.fingerprint), decided, now_ms=now_ms)
+    incident = _up_to_date(tx, tx.latest(run.verdict.fingerprint), decided, now_ms=now_ms, around=around)
     if linked is not None and (incident is None or incident.state is State.CLOSED):
         return linked, True, decided
     return incident, False, decided
 
 
-def _up_to_date(tx: Transaction, incident: Incident | None, decided: list[Decision], *, now_ms: int) -> Incident | None:
+def _up_to_date(
+    tx: Transaction, incident: Incident | None, decided: list[Decision], *, now_ms: int, around: Surroundings
+) -> Incident | None:
     """Let a deadline that has passed act before the event does: the ticker may be a moment behind."""
     while incident is not None and incident.due_ms is not None and incident.due_ms <= now_ms:
-        decision = apply(tx, incident, Due(), now_ms=now_ms)
+        decision = apply(tx, incident, Due(), now_ms=now_ms, around=around)
         if decision.incident is incident:
             break
         decided.append(decision)
@@ -189,9 +214,9 @@ def _up_to_date(tx: Transaction, incident: Incident | None, decided: list[Decisi
 # --- deadlines -------------------------------------------------------------------------------------
 
 
-def act_on_deadline(tx: Transaction, incident: Incident, *, now_ms: int) -> Decision:
+def act_on_deadline(tx: Transaction, incident: Incident, *, now_ms: int, around: Surroundings) -> Decision:
     """Let a deadline act; one that has nothing to say is set right, so that it does not come up for ever."""
-    decision = apply(tx, incident, Due(), now_ms=now_ms)
+    decision = apply(tx, incident, Due(), now_ms=now_ms, around=around)
     if decision.incident is incident:
         due_ms = due_of(incident)
         right = now_ms + POSTPONE_MS if due_ms is not None and due_ms <= now_ms else due_ms
@@ -211,7 +236,13 @@ def postpone(tx: Transaction, incident_id: str, *, now_ms: int) -> None:
 
 
 def look_at(
-    tx: Transaction, sink: str, seen: Sequence[tuple[Ticket, Observation]], *, since_ms: int, now_ms: int
+    tx: Transaction,
+    sink: str,
+    seen: Sequence[tuple[Ticket, Observation]],
+    *,
+    since_ms: int,
+    now_ms: int,
+    around: Surroundings,
 ) -> list[Decision]:
     """Decide what was seen of tickets; what was asked before or right after our own last write says nothing."""
     decisions = []
@@ -224,7 +255,7 @@ def look_at(
         last = tx.latest(incident.fingerprint) if incident else None
         succeeded = last is not None and last.id != asked.incident
         told = Seen(ticket=ticket, observation=_as_ours(tx, ticket, observation), succeeded=succeeded)
-        decisions.append(apply(tx, incident, told, now_ms=now_ms))
+        decisions.append(apply(tx, incident, told, now_ms=now_ms, around=around))
     return decisions
 
 

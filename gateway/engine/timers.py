@@ -7,6 +7,7 @@ import structlog
 
 from gateway.clock import STEP_MS
 from gateway.core.decision import Decision
+from gateway.engine.around import Surroundings
 from gateway.engine.meaning import act_on_deadline, postpone
 from gateway.plugin import Clock
 from gateway.store.api import Store, StoreError, Transaction
@@ -29,6 +30,7 @@ class Timers:
         clock: Clock,
         *,
         decide: Callable[[Work], Awaitable[list[Decision]]],
+        around: Callable[[Transaction, int], Surroundings],
         refused: Callable[[StoreError], None],
         clock_jump: Callable[[], int],
         move_clock: Callable[[int], None],
@@ -38,6 +40,7 @@ class Timers:
         self._store = store
         self._clock = clock
         self._decide = decide
+        self._around = around
         self._tell_refused = refused
         self._clock_jump = clock_jump
         self._move_clock = move_clock
@@ -66,7 +69,7 @@ class Timers:
         if abs(self._clock_jump()) > STEP_MS:
             await self._follow_jump()
         try:
-            while len(await self._decide(_all_due)) == DUE_BATCH:
+            while len(await self._decide(self._all_due)) == DUE_BATCH:
                 pass
         except StoreError:
             raise
@@ -81,12 +84,22 @@ class Timers:
         due = await self._store.run(lambda tx: tx.due(now_ms=now_ms, limit=DUE_BATCH))
         for incident_id in [incident.id for incident in due]:
             try:
-                await self._decide(lambda tx, now_ms, one=incident_id: _one_due(tx, one, now_ms))  # type: ignore[misc]
+                await self._decide(lambda tx, now_ms, one=incident_id: self._one_due(tx, one, now_ms))  # type: ignore[misc]
             except StoreError:
                 raise
             except Exception:
                 log.exception("deadline.postponed", incident=incident_id)
                 await self._store.run(lambda tx, one=incident_id: postpone(tx, one, now_ms=now_ms))  # type: ignore[misc]
+
+    def _all_due(self, tx: Transaction, now_ms: int) -> list[Decision]:
+        around = self._around(tx, now_ms)
+        due = tx.due(now_ms=now_ms, limit=DUE_BATCH)
+        return [act_on_deadline(tx, incident, now_ms=now_ms, around=around) for incident in due]
+
+    def _one_due(self, tx: Transaction, incident_id: str, now_ms: int) -> list[Decision]:
+        incident = tx.incident(incident_id)
+        around = self._around(tx, now_ms)
+        return [act_on_deadline(tx, incident, now_ms=now_ms, around=around)] if incident else []
 
     async def _follow_jump(self) -> None:
         """Accept a step of the wall clock, together with all that was stored or waits by the old one."""
@@ -100,13 +113,3 @@ class Timers:
             self._move_clock(-jump_ms)
             raise
         log.warning("clock.stepped", by_s=jump_ms / 1000)
-
-
-def _all_due(tx: Transaction, now_ms: int) -> list[Decision]:
-    due = tx.due(now_ms=now_ms, limit=DUE_BATCH)
-    return [act_on_deadline(tx, incident, now_ms=now_ms) for incident in due]
-
-
-def _one_due(tx: Transaction, incident_id: str, now_ms: int) -> list[Decision]:
-    incident = tx.incident(incident_id)
-    return [act_on_deadline(tx, incident, now_ms=now_ms)] if incident else []

@@ -8,7 +8,10 @@ from typing import Any, Protocol, TypeVar
 
 from gateway.core.decision import Decision, Entry
 from gateway.core.event import Attachment, Reference
+from gateway.core.family import Family
 from gateway.core.incident import Incident, State
+from gateway.core.inhibit import Facet
+from gateway.core.mute import Window
 from gateway.core.operation import Operation, OperationState
 from gateway.core.station import Station
 from gateway.core.sweep import Sweep
@@ -31,6 +34,8 @@ class Retention:
 
     closed_after_ms: int = 0
     """Incidents closed since then."""
+    windows_after_ms: int = 0
+    """Silences and maintenance windows that ended since then."""
     upstream_after_ms: int = 0
     """Identities of inputs acknowledged since then."""
     quarantined_after_ms: int = 0
@@ -153,6 +158,50 @@ class Transaction(Protocol):
 
     def settle_sweep(self, swept: Sweep, after: Sweep | None) -> None:
         """Put ``after`` in the place of ``swept``, or remove it."""
+        ...
+
+    # mutes
+    def muted(self, *, after: tuple[int, str], limit: int) -> list[Incident]:
+        """Open incidents that something mutes, the gravest first, behind ``after`` (rank of the impact, id)."""
+        ...
+
+    def windows(self) -> list[Window]:
+        """Every stored silence and maintenance window, those that ended lately among them."""
+        ...
+
+    def save_window(self, window: Window) -> None:
+        """Store a window in place of the one with its id."""
+        ...
+
+    def holders(self, facet: Facet, *, but: str, limit: int) -> list[Incident]:
+        """Open incidents that hold ``facet``, without the one with the id ``but``; those that nothing inhibits first.
+
+        If ``facet.both``, without those that hold it on both sides.
+        """
+        ...
+
+    def members(self, facet: Facet, *, since_ms: int, limit: int) -> list[Incident]:
+        """Incidents that hold ``facet``, are not over and began since then; at most ``limit``."""
+        ...
+
+    def children_left(self, parent: str, *, limit: int, flapping: bool) -> int:
+        """How many children of an incident are not over, or flap (``flapping``: only the latter), up to ``limit``."""
+        ...
+
+    def family(self, parent: str) -> Family:
+        """What a parent's ticket tells of its children."""
+        ...
+
+    def tally(self, scope: str, key: str, *, period: int) -> int:
+        """Count one more in this period; how many there are now."""
+        ...
+
+    def set_facets(self, incident_id: str, facets: Iterable[Facet]) -> bool:
+        """Replace the facets of an incident; whether it had any."""
+        ...
+
+    def alive(self, *, after: str, limit: int) -> list[Incident]:
+        """Incidents that are pending, open or recovering, by id behind ``after``."""
         ...
 
     # stations, memory, retention

@@ -149,6 +149,7 @@ class SqliteReader:
 _COUNTS = {
     "incidents": "SELECT state, count(*) FROM incident WHERE state <> 'closed' GROUP BY state",
     "impacts": "SELECT CAST(impact AS TEXT), count(*) FROM incident WHERE state IN ('open', 'recovering') GROUP BY impact",
+    "muted": "SELECT muted, count(*) FROM incident WHERE muted <> '' AND state = 'open' GROUP BY muted",
     "operations": "SELECT sink || '/' || state, count(*) FROM operation GROUP BY sink, state",
     "stations": "SELECT state, count(*) FROM station GROUP BY state",
     "quarantine": "SELECT reason, count(*) FROM quarantine GROUP BY reason",

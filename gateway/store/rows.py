@@ -8,6 +8,7 @@ from typing import Any
 from gateway.core.decision import OperationKind, Rank
 from gateway.core.impact import Impact
 from gateway.core.incident import Incident, State
+from gateway.core.mute import Window
 from gateway.core.operation import Operation, OperationState
 from gateway.core.reason import Muted
 from gateway.core.station import IntervalFrom, Station, StationState
@@ -18,7 +19,7 @@ IMPACTS = tuple(Impact)
 
 INCIDENT_COLUMNS = (
     "id, fingerprint, state, impact, source, condition, object, occurrences, first_seen_ms, last_seen_ms, "
-    "due_ms, closed_ms, version, body"
+    "due_ms, closed_ms, version, muted, parent, body"
 )
 _IN_COLUMNS = frozenset(INCIDENT_COLUMNS.split(", ")) - {"body"}
 _IN_BODY = tuple(item.name for item in fields(Incident) if item.name not in _IN_COLUMNS)
@@ -28,7 +29,6 @@ def incident_row(incident: Incident) -> tuple[Any, ...]:
     """The row in the order of `INCIDENT_COLUMNS`."""
     body = {name: getattr(incident, name) for name in _IN_BODY}
     body["labels"] = dict(incident.labels)
-    body["muted"] = sorted(incident.muted)
     return (
         incident.id,
         text(incident.fingerprint),
@@ -43,18 +43,18 @@ def incident_row(incident: Incident) -> tuple[Any, ...]:
         incident.due_ms,
         incident.closed_ms,
         incident.version,
+        ",".join(sorted(incident.muted)),
+        incident.parent,
         dump(body),
     )
 
 
 def incident_of(row: tuple[Any, ...]) -> Incident:
     """The incident in a row of `INCIDENT_COLUMNS`."""
-    (ident, mark, state, impact, source, condition, obj, count, first_ms, last_ms, due_ms, closed_ms, version, body) = (
-        row
-    )
+    (*columns, muted, parent, body) = row
+    ident, mark, state, impact, source, condition, obj, count, first_ms, last_ms, due_ms, closed_ms, version = columns
     rest: dict[str, Any] = json.loads(body)
     rest["sinks"] = tuple(rest["sinks"])
-    rest["muted"] = frozenset(Muted(mute) for mute in rest["muted"])
     rest["impact_after"] = tuple((age, Impact(word)) for age, word in rest["impact_after"])
     return Incident(
         id=ident,
@@ -70,8 +70,27 @@ def incident_of(row: tuple[Any, ...]) -> Incident:
         due_ms=due_ms,
         closed_ms=closed_ms,
         version=version,
+        muted=frozenset(map(Muted, muted.split(","))) if muted else frozenset(),
+        parent=parent,
         **rest,
     )
+
+
+MUTE_COLUMNS = "id, kind, from_ms, until_ms, body"
+
+
+def mute_row(window: Window) -> tuple[Any, ...]:
+    """The row in the order of `MUTE_COLUMNS`."""
+    body = {name: getattr(window, name) for name in ("match", "name", "author", "comment")}
+    return text(window.id), window.kind, window.from_ms, window.until_ms, dump(body)
+
+
+def mute_of(row: tuple[Any, ...]) -> Window:
+    """The window in a row of `MUTE_COLUMNS`."""
+    ident, kind, from_ms, until_ms, body = row
+    rest: dict[str, Any] = json.loads(body)
+    rest["match"] = tuple(rest["match"])
+    return Window(id=ident, kind=Muted(kind), from_ms=from_ms, until_ms=until_ms, **rest)
 
 
 TICKET_COLUMNS = "incident, sink, generation, ref, url, name, state, impact, owned, written_ms"

@@ -7,18 +7,20 @@ from typing import Any
 from gateway.core.decision import Decision, Entry
 from gateway.core.event import Attachment, Reference
 from gateway.core.incident import Incident
+from gateway.core.mute import Window
 from gateway.core.station import Station
 from gateway.core.ticket import Ticket
 from gateway.store import rows
 from gateway.store.api import Retention
+from gateway.store.facets import SqliteFacets
 from gateway.store.outbox import SqliteOutbox
 from gateway.store.sweeps import SqliteSweeps
 
 _UPSERT_INCIDENT = (
-    f"INSERT INTO incident ({rows.INCIDENT_COLUMNS}) VALUES ({', '.join('?' * 14)}) "
+    f"INSERT INTO incident ({rows.INCIDENT_COLUMNS}) VALUES ({', '.join('?' * 16)}) "
     "ON CONFLICT (id) DO UPDATE SET state = excluded.state, impact = excluded.impact, "
     "occurrences = excluded.occurrences, last_seen_ms = excluded.last_seen_ms, due_ms = excluded.due_ms, "
-    "closed_ms = excluded.closed_ms, version = excluded.version, body = excluded.body"
+    "closed_ms = excluded.closed_ms, version = excluded.version, muted = excluded.muted, parent = excluded.parent, body = excluded.body"
 )
 _SELECT_INCIDENT = f"SELECT {rows.INCIDENT_COLUMNS} FROM incident "
 _UPSERT_TICKET = (
@@ -45,7 +47,7 @@ _MIDDLE_OF_TIMELINES = (
 )
 
 
-class SqliteTransaction(SqliteOutbox, SqliteSweeps):
+class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
     """Implements `gateway.store.api.Transaction` on the writer's connection."""
 
     # --- incidents -------------------------------------------------------------------------------
@@ -102,7 +104,7 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps):
 
     def shift_deadlines(self, by_ms: int) -> None:
         # Deadlines are derived from these instants, so they move with them.
-        for name in ("opened_ms", "cleared_ms", "resolved_ms", "raised_ms"):
+        for name in ("opened_ms", "cleared_ms", "resolved_ms", "raised_ms", "penalty_ms", "unquiet_ms", "calm_ms"):
             self._db.execute(
                 f"UPDATE incident SET body = json_set(body, '$.{name}', json_extract(body, '$.{name}') + ?) "
                 f"WHERE state <> 'closed' AND json_extract(body, '$.{name}') IS NOT NULL",
@@ -175,6 +177,25 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps):
         ).fetchone()
         return Attachment(name=row[0], media_type=row[1], content=row[2]) if row else None
 
+    # --- mutes -----------------------------------------------------------------------------------
+
+    def muted(self, *, after: tuple[int, str], limit: int) -> list[Incident]:
+        found = self._db.execute(
+            _SELECT_INCIDENT
+            + "WHERE muted <> '' AND state = 'open' AND (impact, id) > (?, ?) ORDER BY impact, id LIMIT ?",
+            (*after, limit),
+        ).fetchall()
+        return [rows.incident_of(row) for row in found]
+
+    def windows(self) -> list[Window]:
+        found = self._db.execute(f"SELECT {rows.MUTE_COLUMNS} FROM mute ORDER BY from_ms, id").fetchall()
+        return [rows.mute_of(row) for row in found]
+
+    def save_window(self, window: Window) -> None:
+        self._db.execute(
+            f"INSERT OR REPLACE INTO mute ({rows.MUTE_COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows.mute_row(window)
+        )
+
     # --- stations, memory, retention -------------------------------------------------------------
 
     def stations(self) -> list[Station]:
@@ -200,6 +221,7 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps):
         for table, key, forgotten, values in (
             ("incident", "id", f"SELECT id FROM incident WHERE {_FORGETTABLE}", (keep.closed_after_ms,)),
             ("upstream", "identity", "SELECT identity FROM upstream WHERE at_ms < ?", (keep.upstream_after_ms,)),
+            ("mute", "id", "SELECT id FROM mute WHERE until_ms < ?", (keep.windows_after_ms,)),
             ("quarantine", "id", "SELECT id FROM quarantine WHERE at_ms < ?", (keep.quarantined_after_ms,)),
             ("quarantine", "id", _BEYOND_BYTES, (keep.quarantine_bytes,)),
             ("timeline", "id", _MIDDLE_OF_TIMELINES, (keep.timeline_rows, keep.timeline_rows, half, half)),

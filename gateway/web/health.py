@@ -12,6 +12,7 @@ from gateway import metrics
 from gateway.core.impact import Impact
 from gateway.core.incident import State
 from gateway.core.operation import OperationState
+from gateway.core.reason import Muted
 from gateway.core.station import StationState
 from gateway.store.api import StoreError
 
@@ -61,6 +62,9 @@ class Metrics:
                 metrics.INCIDENTS.labels(state).set(counts["incidents"].get(state, 0))
         for impact in Impact:
             metrics.INCIDENTS_OPEN.labels(impact).set(counts["impacts"].get(str(impact.rank), 0))
+        for mark in Muted:
+            number = sum(count for marks, count in counts["muted"].items() if mark in marks.split(","))
+            metrics.INCIDENTS_MUTED.labels(mark).set(number)
         for sink in self._app.config.sinks:
             for waiting in OperationState:
                 metrics.OUTBOX_OPERATIONS.labels(sink, waiting).set(counts["operations"].get(f"{sink}/{waiting}", 0))

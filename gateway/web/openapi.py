@@ -90,6 +90,31 @@ _SCHEMAS = {
         down_since=_maybe(_INSTANT),
         beats=_NUMBER,
     ),
+    "Mute": _object(
+        id=_TEXT,
+        kind={"type": "string", "enum": ["silence", "maintenance"]},
+        state={"type": "string", "enum": ["planned", "on", "ended"]},
+        match={"type": "array", "items": _TEXT},
+        **{"from": _INSTANT},
+        until=_INSTANT,
+        name=_TEXT,
+        author=_TEXT,
+        comment=_TEXT,
+    ),
+    "MuteWanted": {
+        "type": "object",
+        "properties": {
+            "kind": {"type": "string", "enum": ["silence", "maintenance"], "default": "silence"},
+            "match": {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 50},
+            "for": _TEXT,
+            "from": _TEXT,
+            "name": _TEXT,
+            "author": _TEXT,
+            "comment": _TEXT,
+        },
+        "required": ["match", "for"],
+        "additionalProperties": False,
+    },
     "Operation": _object(
         id=_NUMBER,
         incident=_TEXT,
@@ -142,6 +167,7 @@ def _answer(schema: dict[str, Any], what: str) -> dict[str, Any]:
     return {"description": what, "content": {"application/json": {"schema": schema}}}
 
 
+_PAGE_OF_MUTES = _object(items={"type": "array", "items": _ref("Mute")}, next=_maybe(_TEXT))
 _ERROR = _answer(_ref("Error"), "One sentence: what is wrong.")
 
 
@@ -199,6 +225,28 @@ def document() -> dict[str, Any]:
                 _ref("IncidentWithTimeline"),
                 _path("id", _TEXT),
                 _path("verb", {"type": "string", "enum": ["close", "unmute"]}),
+            ),
+            "/api/v1/mutes": {
+                "get": {
+                    "summary": "Silences and maintenance windows, by their beginning.",
+                    "responses": {"200": _answer(_PAGE_OF_MUTES, "All of them."), "503": _ERROR},
+                },
+                "post": {
+                    "summary": "Begin or plan a silence or a maintenance.",
+                    "security": [{"token": []}],
+                    "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("MuteWanted")}}},
+                    "responses": {
+                        "201": _answer(_ref("Mute"), "It as it is stored."),
+                        **dict.fromkeys(("400", "401", "403", "409", "413", "503"), _ERROR),
+                    },
+                },
+            },
+            "/api/v1/mutes/{id}/{verb}": _command(
+                "End a window now, or let it last longer.",
+                _ref("Mute"),
+                _path("id", _TEXT),
+                _path("verb", {"type": "string", "enum": ["end", "extend"]}),
+                _query("by", 'How much longer: `"2h"`; for `extend`.'),
             ),
             "/api/v1/stations": _list("Station", "Stations, by name."),
             "/api/v1/stations/{name}/{verb}": _command(

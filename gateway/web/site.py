@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.store.api import StoreError
-from gateway.web import api, health, pages
+from gateway.web import api, health, mutes, pages
 from gateway.web.backup import Backups
 from gateway.web.openapi import document
 from gateway.web.ping import Pings
@@ -44,7 +44,7 @@ def site(app: "App", *, admin: bool) -> Starlette:
 
         return guarded
 
-    faces, looks = api.Api(app), pages.Pages(app)
+    faces, looks, windows = api.Api(app), pages.Pages(app), mutes.Mutes(app)
     routes = [
         Route("/metrics", health.Metrics(app), methods=["GET"]),
         Route("/healthz", health.healthz),
@@ -53,6 +53,9 @@ def site(app: "App", *, admin: bool) -> Starlette:
         Route("/api/v1/incidents", faces.incidents),
         Route("/api/v1/incidents/{id}", faces.incident),
         Route("/api/v1/incidents/{id}/{verb}", command(faces.command), methods=["POST"]),
+        Route("/api/v1/mutes", windows.listed, methods=["GET"]),
+        Route("/api/v1/mutes", command(windows.add), methods=["POST"]),
+        Route("/api/v1/mutes/{id:path}/{verb}", command(windows.change), methods=["POST"]),
         Route("/api/v1/stations", faces.stations),
         Route("/api/v1/stations/{name}/{verb}", command(faces.order), methods=["POST"]),
         Route("/api/v1/tickets", faces.tickets),

@@ -57,6 +57,20 @@ sinks = ["papyrus"]
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        ("[flapping]\nbelow=40", "flapping: below must be less than above"),
+        ("[storm]\nsource_low=300", "storm: source_low must not be more than source_high; lower it"),
+        ("[[group]]\nname='g'\nby=[]", 'group "g": by: '),
+        ("[[inhibit]]\nname='i'\nsource='x'\ntarget='a = b'", "'x' is no matcher"),
+        ("[[maintenance]]\nname='w'\nduration='1h'", 'maintenance "w": start is missing: say when it begins, or name a calendar'),
+        ("[[maintenance]]\nname='w'\nstart='2026-12-01T22:00'", 'maintenance "w": duration is missing: say how long it lasts'),
+        (
+            "[[maintenance]]\nname='w'\nstart='2026-12-01T22:00'\nical='a.ics'",
+            'maintenance "w": the calendar says when: remove start',
+        ),
+        ("[[maintenance]]\nname='w'\nstart='soon'", 'maintenance "w": start: must be a local date and time'),
+        ("[[maintenance]]\nname='w'\nzone='Lyon'", 'maintenance "w": zone: "Lyon" is no time zone; write one'),
+        ("[[maintenance]]\nname='w'\nrrule='FREQ=MINUTELY'", "is no recurrence rule of RFC 5545 (it recurs more often"),
+        ("[[maintenance]]\nname='w'\nrrule='DAILY'", "is no recurrence rule of RFC 5545"),
         ("rule_packs = ['no']", 'rule_packs[1]: there is no shipped rule pack "no"'),
         ("rule_packs = 'ietf'", 'rule_packs: must be a list of texts: rule_packs = ["..."]'),
         ("include = ['x/*.toml']", 'include[1]: "x/*.toml" names no file under'),

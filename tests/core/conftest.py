@@ -120,4 +120,6 @@ def life_class() -> type[Life]:
 
 @pytest.fixture
 def say() -> SimpleNamespace:
-    return SimpleNamespace(verdict=verdict, event=event, heard=heard, now=NOW, minute=MINUTE, replace=replace)
+    return SimpleNamespace(
+        kind=EventKind, verdict=verdict, event=event, heard=heard, now=NOW, minute=MINUTE, replace=replace
+    )

@@ -75,7 +75,7 @@ def test_every_route_of_the_site_is_named(sources, pages):
     routes = re.findall(r'Route\("([^"]+)"', sources["gateway/web/site.py"])
     assert routes
     page = pages["docs/reference/http-api.md"]
-    assert [route for route in routes if f"{route.replace(':int', '')}`" not in page] == []
+    assert [route for route in routes if f"{re.sub(r':(int|path)', '', route)}`" not in page] == []
 
 
 def test_the_states_are_drawn_from_the_table(states):

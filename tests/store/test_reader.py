@@ -82,6 +82,7 @@ async def test_counts_are_what_is_there(store, write, claim, say) -> None:
     assert await store.reader.counts() == {
         "incidents": {"open": 1, "resolved": 1},
         "impacts": {"3": 1},
+        "muted": {},
         "operations": {"desk/inflight": 1, "desk/pending": 1},
         "stations": {"new": 1},
         "quarantine": {"malformed": 1},

@@ -36,6 +36,11 @@ interval = "7d"
 discover_per_min = 1000000
 [engine]
 source_new_per_min = 0
+[storm]
+object_high = 0
+source_high = 0
+rule_high = 0
+high = 0
 [collectors.snmp]
 listen = ["127.0.0.1:{trap}"]
 communities = ["public"]

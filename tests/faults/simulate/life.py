@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gateway.app import _count_beat
+from gateway.core.flap import FlapLimits
 from gateway.core.ids import IdMaker
 from gateway.core.impact import Impact
+from gateway.core.inhibit import Inhibitions
 from gateway.core.judge import Judge
 from gateway.core.rules import Rule, Rulebook, Setting
 from gateway.core.station import Policy
 from gateway.delivery import SinkDelivery
 from gateway.engine import Engine, EngineLimits
+from gateway.engine.around import no_plan
 from gateway.intake import CollectorIntake, OwnEvents
 from gateway.observe import SinkObservation
 from gateway.plugin import PluginConfig, SinkPlugin
@@ -146,6 +149,9 @@ class Life:
     async def _run(self) -> None:
         """Start in the order of `gateway.app.running`."""
         await self._start_store.run(lambda tx: tx.recover_operations(now_ms=self.clock.now_ms()))
+        workload = self._world.workload
+        if workload.inhibitions or workload.gatherings:
+            await self.engine.mute_by(no_plan, workload.inhibitions or Inhibitions(), workload.gatherings)
         await self.watch.load()
         async with asyncio.TaskGroup() as services:
             services.create_task(self.engine.run(), name="engine")
@@ -173,7 +179,14 @@ def _never_built(_config: Any, _host: Any) -> Any:
     raise AssertionError("the simulation makes its sinks itself")
 
 
-def judge(sinks: tuple[str, ...], *, hold_ms: int = 0, clear_hold_ms: int = 0, reopen_ms: int = 20_000) -> Judge:
+def judge(
+    sinks: tuple[str, ...],
+    *,
+    hold_ms: int = 0,
+    clear_hold_ms: int = 0,
+    reopen_ms: int = 20_000,
+    flap: FlapLimits | None = None,
+) -> Judge:
     """Rules of the simulated house: severity decides the impact, mails are medium."""
     defaults = Setting(
         impact=Impact.MEDIUM,
@@ -181,6 +194,7 @@ def judge(sinks: tuple[str, ...], *, hold_ms: int = 0, clear_hold_ms: int = 0, r
         hold_ms=hold_ms,
         clear_hold_ms=clear_hold_ms,
         reopen_within_ms=reopen_ms,
+        flap=flap,
     )
     by_severity = {"severity": {"minor": Impact.HIGH, "critical": Impact.CRITICAL}}
     rules = [Rule(name="links", conditions=("link_down",), setting=Setting(impact_by=by_severity))]

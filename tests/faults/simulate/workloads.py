@@ -3,6 +3,10 @@
 from collections.abc import Callable
 
 from gateway.core.event import Attachment, BeatKind, EventKind
+from gateway.core.flap import FlapLimits
+from gateway.core.gather import Gatherings, Group
+from gateway.core.inhibit import Inhibition, Inhibitions
+from gateway.core.match import Matcher
 from gateway.core.ticket import TicketState
 from tests.faults.simulate.life import judge
 from tests.faults.simulate.tracker import Fault, Tracker, Written
@@ -42,6 +46,13 @@ def _first_open(world: World) -> Written | None:
 
 def _all_said(world: World) -> bool:
     return all(sender.message is None for sender in world.senders)
+
+
+def _nobody_waits(world: World) -> None:
+    """What muted the survivors is over."""
+    found = world.disk.db.execute("SELECT id, muted FROM incident WHERE muted <> '' AND state <> 'closed'").fetchall()
+    if found:
+        world.violated(f"I3: {found} are muted although nothing is around them any more")
 
 
 def _held_for(seconds: float) -> Callable[[World], None]:
@@ -161,11 +172,66 @@ STATIONS = Workload(
     stations=True,
 )
 
+INHIBITED = Workload(
+    name="a greater incident mutes lesser ones, and ends before one of them",
+    judge=judge(("jira",)),
+    trackers=(LAGGED,),
+    senders=(
+        _says("ups", Message(at_s=0.0, condition="power_down"), Message(at_s=12.0, condition="power_down", kind=CLEAR)),
+        _says("r1", Message(at_s=3.0)),
+        _says("r2", Message(at_s=4.0), Message(at_s=8.0, kind=CLEAR)),
+    ),
+    inhibitions=Inhibitions(
+        (
+            Inhibition(
+                name="power",
+                source=(Matcher.parse("condition = power_down"),),
+                target=(Matcher.parse("condition = link_down"),),
+            ),
+        )
+    ),
+    expect=_nobody_waits,
+)
+GROUPED = Workload(
+    name="four of a kind, of which one outlives the others",
+    judge=judge(("hubspot",), hold_ms=2000),
+    trackers=(UNIQUE,),
+    senders=(
+        _says("r1", Message(at_s=0.0), Message(at_s=14.0, kind=CLEAR)),
+        _says("r2", Message(at_s=0.5), Message(at_s=15.0, kind=CLEAR)),
+        _says("r3", Message(at_s=1.0), Message(at_s=16.0, kind=CLEAR)),
+        _says("r4", Message(at_s=1.5)),
+    ),
+    gatherings=Gatherings(
+        groups=(
+            Group(
+                name="links",
+                matchers=(Matcher.parse("condition = link_down"),),
+                by=("condition",),
+                more_than=2,
+                within_ms=60_000,
+                until=1,
+                clear_hold_ms=5000,
+            ),
+        )
+    ),
+    expect=_nobody_waits,
+)
+FLAPPING = Workload(
+    name="a port flaps until it is calm",
+    judge=judge(("jira",), flap=FlapLimits(above=7, half_life_ms=4000)),
+    trackers=(LAGGED,),
+    senders=(
+        _says("r1", *(Message(at_s=at / 2, kind=CLEAR if at % 2 else RAISE) for at in range(8)), Message(at_s=5.0)),
+    ),
+    expect=_nobody_waits,
+)
+
 ALL = {
     one.name: one
     for one in (
         *(RAISE_CLEAR, REPEATS, TWO_SINKS, MAIL, RETRANSMITTED, HELD),
-        *(PERSON_CLOSES, PERSON_DELETES, STATIONS),
+        *(PERSON_CLOSES, PERSON_DELETES, STATIONS, INHIBITED, GROUPED, FLAPPING),
     )
 }
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from gateway.core.gather import Gatherings
+from gateway.core.inhibit import Inhibitions
 from gateway.core.judge import Judge
 from tests.faults.simulate.disk import CHECKPOINT_EVERY, Disk, Image, products_synchronous
 from tests.faults.simulate.life import OBSERVE_S, Life, Parts
@@ -48,6 +50,8 @@ class Workload:
     senders: tuple[Sender, ...]
     acts: tuple[tuple[float, Act], ...] = ()
     stations: bool = False
+    inhibitions: Inhibitions | None = None
+    gatherings: Gatherings | None = None
     expect: Callable[["World"], None] = lambda _world: None
     """Asked at the end: tells `World.violated` what should not be."""
 

@@ -1,0 +1,179 @@
+"""Greater incidents that gather many: groups that share labels, and storms of new incidents.
+
+The parent has the ticket; its children wait, are listed in it, and get a ticket of their own only if they outlive it. A
+storm is on above ``high`` new incidents in a period, and over when a whole period has fewer than ``low``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+
+from gateway.core.event import OURSELVES, Event, EventKind
+from gateway.core.fingerprint import fingerprint
+from gateway.core.impact import Impact, graver
+from gateway.core.incident import Incident
+from gateway.core.match import Matcher
+from gateway.core.mute import fields_of_incident, holds
+from gateway.core.reason import Muted
+from gateway.core.rules import Verdict
+from gateway.core.text import span
+
+GROUP = "group"
+"""Condition of a group's incident, and what stands in place of its rule's name."""
+
+
+class Scope(StrEnum):
+    """What a storm is a storm of, the narrowest first; the condition of its incident."""
+
+    OBJECT = "object_storm"
+    SOURCE = "source_storm"
+    RULE = "rule_storm"
+    ALL = "storm"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """On above ``high`` new incidents in a period, off below ``low`` in a whole one; 0: never."""
+
+    high: int
+    low: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """``[[group]]``: incidents that match and share fields become one when enough of them begin together."""
+
+    name: str
+    matchers: tuple[Matcher, ...]
+    by: tuple[str, ...]
+    more_than: int
+    within_ms: int
+    until: int
+    """It is over when so many of its children, or fewer, are still raised."""
+    clear_hold_ms: int = 60_000
+    impact: Impact | None = None
+
+    def key(self, incident: Incident) -> tuple[str, ...] | None:
+        """The values that its members share; None if ``incident`` cannot be one."""
+        look_up = fields_of_incident(incident)
+        values = tuple(look_up(name) for name in self.by)
+        return values if all(values) and holds(self.matchers, look_up) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathering:
+    """One greater incident that a new one may belong to."""
+
+    condition: str
+    source: str
+    object: str = ""
+    mark: Muted
+    group: Group | None = None
+    rate: Rate = Rate(0, 0)
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the parent."""
+        return fingerprint(self.condition, self.source, self.object)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gatherings:
+    """All groups and rates; replaced as a whole by a reload."""
+
+    groups: tuple[Group, ...] = ()
+    rates: Mapping[Scope, Rate] = field(default_factory=lambda: MappingProxyType({}))
+    period_ms: int = 60_000
+    ourselves: str = ""
+    """The source of what the daemon tells of itself, which belongs to nothing."""
+
+    @property
+    def told(self) -> tuple[object, ...]:
+        """What decides which facets there are, for telling one set from another."""
+        return tuple((group.name, tuple(map(str, group.matchers)), group.by) for group in self.groups)
+
+    def _apart(self, incident: Incident) -> bool:
+        return is_parent(incident) or incident.source == self.ourselves
+
+    def groups_of(self, incident: Incident) -> list[Gathering]:
+        """The groups that it may belong to."""
+        if self._apart(incident):
+            return []
+        keys = [(group, group.key(incident)) for group in self.groups]
+        return [
+            Gathering(condition=GROUP, source=" ".join(key), object=group.name, mark=Muted.CHILD, group=group)
+            for group, key in keys
+            if key is not None
+        ]
+
+    def storms_of(self, incident: Incident) -> list[Gathering]:
+        """The storms that it may belong to, the narrowest first; what people wrote belongs to none."""
+        if self._apart(incident) or incident.requester:
+            return []
+        where = {
+            Scope.OBJECT: (incident.source, incident.object),
+            Scope.SOURCE: (incident.source, ""),
+            Scope.RULE: (incident.rule, ""),
+            Scope.ALL: ("everywhere", ""),
+        }
+        return [
+            Gathering(condition=scope, source=where[scope][0], object=where[scope][1], mark=Muted.STORM, rate=rate)
+            for scope, rate in self.rates.items()
+            if rate.high and (scope is not Scope.OBJECT or incident.object)
+        ]
+
+
+def is_parent(incident: Incident) -> bool:
+    """Whether others may belong to it."""
+    return incident.rule in _PARENTS
+
+
+_PARENTS = frozenset({GROUP, *Scope})
+
+
+def told_of(gathering: Gathering, *, period_ms: int) -> str:
+    """The parent's one line."""
+    group, rate = gathering.group, gathering.rate
+    if group is not None:
+        return (
+            f"{group.name}: more than {group.more_than} incidents at {gathering.source} within {span(group.within_ms)}"
+        )
+    what = {
+        Scope.OBJECT: f"{gathering.source} {gathering.object}",
+        Scope.SOURCE: gathering.source,
+        Scope.RULE: f"rule {gathering.source}",
+        Scope.ALL: "all sources together",
+    }[Scope(gathering.condition)]
+    return f"storm: {what} began more than {rate.high} new incidents in {span(period_ms)}"
+
+
+def raise_parent(
+    gathering: Gathering, event: Event, verdict: Verdict, *, impact: Impact, period_ms: int
+) -> tuple[Event, Verdict]:
+    """The parent raised (once more) by one of its children; team and sinks are the child's own."""
+    group = gathering.group
+    least = (group.impact or impact) if group else graver(impact, Impact.HIGH)
+    summary = told_of(gathering, period_ms=period_ms)
+    return (
+        replace(
+            event, collector=OURSELVES, condition=gathering.condition, kind=EventKind.RAISE, object=gathering.object,
+            source=gathering.source, description="", severity="", identity="", summary=summary,
+        ),
+        replace(
+            verdict, rule=gathering.condition, fingerprint=gathering.fingerprint, condition=gathering.condition,
+            kind=EventKind.RAISE, source=gathering.source, object=gathering.object, severity="", impact=least,
+            summary=summary, runbook="", hold_ms=0, impact_after=(),
+            clear_hold_ms=group.clear_hold_ms if group else 0, clear_after_ms=0 if group else 2 * period_ms,
+        ),
+    )  # fmt: skip
+
+
+def said_of_parent(parent: Incident, kind: EventKind, *, at_ms: int) -> tuple[Event, Verdict]:
+    """What its children come to: it is over, or lasts."""
+    event = Event(collector=OURSELVES, source=parent.source, condition=parent.condition, kind=kind, at_ms=at_ms)
+    verdict = Verdict(
+        rule=parent.rule, fingerprint=parent.fingerprint, condition=parent.condition, kind=kind,
+        source=parent.source, object=parent.object, impact=parent.impact, sinks=parent.sinks,
+    )  # fmt: skip
+    return event, verdict

@@ -1,0 +1,161 @@
+"""What is around an incident, as the store says inside a transaction: windows in force, and greater incidents."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+
+from gateway.core.gather import GROUP, Gathering, Gatherings, is_parent
+from gateway.core.incident import Incident
+from gateway.core.inhibit import Facet, Inhibitions
+from gateway.core.mute import Mute, Planned, Window, in_force, next_edge_ms
+from gateway.core.reason import Muted
+from gateway.core.ticket import MARK_PREFIX
+from gateway.store.api import Transaction
+
+Plan = Callable[[int], Sequence[Planned]]
+"""The configured windows that are near an instant, past ones of the last days among them."""
+
+MOST_ASKED = 10
+"""Greater incidents that are asked for one facet."""
+MOST_PARENTS = 5000
+"""Greater incidents that are not over; more take no children."""
+PARENTS = "parent"
+FACETS = "tocsin/facets"
+BITE = 500
+
+
+def no_plan(_now_ms: int) -> Sequence[Planned]:
+    """Nothing is planned."""
+    return ()
+
+
+@lru_cache(maxsize=1000)
+def _read(window: Window) -> Planned:
+    return Planned.of(window)
+
+
+def stored(windows: Iterable[Window]) -> list[Planned]:
+    """Stored windows with their matchers read."""
+    return [_read(window) for window in windows]
+
+
+class Surroundings:
+    """What mutes an incident now; an `gateway.core.mute.Around`, valid inside its transaction only."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        *,
+        plan: Plan = no_plan,
+        inhibitions: Inhibitions | None = None,
+        gatherings: Gatherings | None = None,
+        now_ms: int,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Call ``ended`` when something is over that may have muted others."""
+        self._tx = tx
+        self._plan = plan
+        self._inhibitions = inhibitions or Inhibitions()
+        self.gatherings = gatherings or Gatherings()
+        self._now_ms = now_ms
+        self._ended = ended
+        self._windows: tuple[Planned, ...] | None = None
+        self._parents: dict[str, Incident] | None = None
+
+    def __call__(self, incident: Incident) -> tuple[Mute, ...]:
+        """All that mutes ``incident``."""
+        found = [window.mutes(incident, now_ms=self._now_ms) for window in self._in_force()]
+        found.append(self._inhibited(incident))
+        found.append(self._belongs(incident))
+        return tuple(mute for mute in found if mute is not None)
+
+    def settle(self, before: Incident | None, after: Incident | None) -> None:
+        """Let others find an incident that has begun, and no longer one that is over."""
+        was = before is not None and after is not None and before.id == after.id and before.alive
+        if after is None or was == after.alive:
+            return
+        facets = facets_of(after, self._inhibitions, self.gatherings) if after.alive else ()
+        had = self._tx.set_facets(after.id, facets)
+        if (had or after.parent) and not after.alive:
+            self._ended()
+        if is_parent(after):
+            self._parents = None
+
+    def next_edge_ms(self) -> int | None:
+        """When the next of the windows ends."""
+        return next_edge_ms(self._in_force(), now_ms=self._now_ms)
+
+    def _in_force(self) -> tuple[Planned, ...]:
+        if self._windows is None:
+            windows = in_force(self._plan(self._now_ms), stored(self._tx.windows()))
+            self._windows = tuple(one for one in windows if one.window.is_on(self._now_ms))
+        return self._windows
+
+    def parent_of(self, incident: Incident) -> tuple[Gathering, Incident] | None:
+        """The greater incident that it belongs to now, if there is one that is not over: a group before a storm."""
+        parents = self._all_parents()
+        if not parents:
+            return None
+        for gathering in (*self.gatherings.groups_of(incident), *self.gatherings.storms_of(incident)):
+            if gathering.fingerprint in parents:
+                return gathering, parents[gathering.fingerprint]
+        return None
+
+    def parents(self) -> list[Incident]:
+        """Every greater incident that is not over."""
+        return list(self._all_parents().values())
+
+    def _all_parents(self) -> dict[str, Incident]:
+        if self._parents is None:
+            found = self._tx.holders(Facet(PARENTS, ""), but="", limit=MOST_PARENTS)
+            self._parents = {one.fingerprint: one for one in found}
+        return self._parents
+
+    def _belongs(self, incident: Incident) -> Mute | None:
+        found = self.parent_of(incident)
+        return None if found is None else belonging(*found)
+
+    def _inhibited(self, incident: Incident) -> Mute | None:
+        greater = self._inhibitor(incident, frozenset())
+        if greater is None:
+            return None
+        what = " ".join(filter(None, (greater.condition, "on", greater.source, greater.object)))
+        return Mute(mark=Muted.INHIBITED, by=greater.id, why=f"{MARK_PREFIX}{greater.id} ({what}), which inhibits it")
+
+    def _inhibitor(self, incident: Incident, seen: frozenset[str]) -> Incident | None:
+        """An open incident that mutes this one: one of which people are told, or that such a one mutes in turn.
+
+        So of two that would mute each other, one is told.
+        """
+        for facet in self._inhibitions.as_target(incident):
+            for other in self._tx.holders(facet, but=incident.id, limit=MOST_ASKED):
+                if other.id in seen:
+                    continue
+                if Muted.INHIBITED not in other.muted or self._inhibitor(other, seen | {incident.id}) is not None:
+                    return other
+        return None
+
+
+def facets_of(incident: Incident, inhibitions: Inhibitions, gatherings: Gatherings) -> tuple[Facet, ...]:
+    """All under which others find ``incident`` while it is not over."""
+    if is_parent(incident):
+        return (Facet(PARENTS, ""), *inhibitions.as_source(incident))
+    groups = (Facet(GROUP, one.fingerprint) for one in gatherings.groups_of(incident))
+    return (*groups, *inhibitions.as_source(incident))
+
+
+def belonging(gathering: Gathering, parent: Incident) -> Mute:
+    """How a child waits for its parent."""
+    return Mute(mark=gathering.mark, by=parent.id, why=f"{MARK_PREFIX}{parent.id} ({parent.summary})")
+
+
+def refresh_facets(tx: Transaction, inhibitions: Inhibitions, gatherings: Gatherings, digest: bytes) -> None:
+    """Write the facets of all that is not over anew, if they were written by other rules; call before the first input."""
+    if (tx.get(FACETS) or b"") == digest:
+        return
+    after, more = "", True
+    while more:
+        found = tx.alive(after=after, limit=BITE)
+        for incident in found:
+            tx.set_facets(incident.id, facets_of(incident, inhibitions, gatherings))
+        after, more = (found[-1].id if found else ""), len(found) == BITE
+    tx.put(FACETS, digest)

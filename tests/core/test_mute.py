@@ -1,0 +1,193 @@
+"""Tickets wait while a window is on; clears pass; survivors are decided afresh."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.core.decide import decide
+from gateway.core.decision import Command, Due, Look, Verb
+from gateway.core.draft import description
+from gateway.core.event import Attachment, EventKind
+from gateway.core.incident import State
+from gateway.core.mute import FROM_OUTSIDE, Mute, Planned, Window, in_force, next_edge_ms
+from gateway.core.reason import Muted, Reason
+
+NOW, MINUTE = 1_795_305_600_000, 60_000
+SILENCE = Mute(mark=Muted.SILENCE, by="w1", why='silence "fan" by ann')
+STORM = Mute(mark=Muted.STORM, by="i1", why="a storm")
+
+
+def window(*match: str, **more) -> Planned:
+    given = {"id": "w1", "kind": Muted.MAINTENANCE, "match": match, "from_ms": NOW, "until_ms": NOW + 9, **more}
+    return Planned.of(Window(**given))
+
+
+class Muffled:
+    """A life that something mutes."""
+
+    def __init__(self, life, *mutes: Mute) -> None:
+        self.life, self.mutes = life, mutes
+
+    def take(self, what):
+        life = self.life
+        decision = decide(life.incident, what, now_ms=life.now, new_id="I" * 13, around=lambda _one: self.mutes)
+        life.incident = decision.incident
+        return decision
+
+
+@pytest.fixture
+def muffled(life):
+    return Muffled(life, SILENCE)
+
+
+def test_a_raise_inside_is_recorded_and_its_ticket_waits(muffled, life, say):
+    begun = muffled.take(say.heard())
+    assert (life.state, life.muted, life.unseen) == (State.OPEN, {Muted.SILENCE}, True)
+    assert begun.wishes == ()
+    assert 'its ticket waits for silence "fan" by ann' in [entry.text for entry in begun.entries]
+    assert not life.incident.wants_ticket
+
+
+def test_a_clear_passes_and_nobody_hears_of_it(muffled, life, say):
+    muffled.take(say.heard())
+    cleared = muffled.take(say.heard(EventKind.CLEAR))
+    assert (life.state, life.muted) == (State.RESOLVED, frozenset())
+    assert [wish.rank.name for wish in cleared.wishes] == ["CLOSE"]
+
+
+def test_a_survivor_opens_its_ticket_and_tells_when_it_began(muffled, life, say):
+    muffled.take(say.heard(said={"attachments": (Attachment(name="a", media_type="b", content=b"c"),)}))
+    assert muffled.take(Look()).reason is Reason.UNCHANGED
+    muffled.mutes = ()
+    released = muffled.take(Look())
+    assert released.reason is Reason.RELEASED
+    assert [(wish.kind.value, wish.reason.value) for wish in released.wishes] == [
+        ("sync", "released"), ("attach", "noted"), ("comment", "released"),
+    ]  # fmt: skip
+    assert "It began during silence" in released.wishes[-1].body["text"]
+    assert 'Began during: silence "fan" by ann' in description(life.incident)
+    assert life.incident.wants_ticket
+    assert muffled.take(Look()).reason is Reason.UNCHANGED
+
+
+def test_what_two_things_mute_waits_for_both(muffled, life, say):
+    muffled.mutes = (SILENCE, STORM)
+    muffled.take(say.heard())
+    muffled.mutes = (STORM,)
+    assert muffled.take(Look()).wishes == ()
+    assert life.muted == {Muted.STORM}
+    muffled.mutes = ()
+    assert muffled.take(Look()).wishes != ()
+
+
+def test_a_hold_that_ends_inside_makes_no_ticket(muffled, life, say):
+    muffled.take(say.heard(hold_ms=MINUTE))
+    assert life.muted == frozenset()
+    life.now += MINUTE
+    assert muffled.take(Due()).wishes == ()
+    assert (life.state, life.unseen, life.muted) == (State.OPEN, True, {Muted.SILENCE})
+
+
+def test_a_reopening_inside_waits_too(muffled, life, say):
+    muffled.mutes = ()
+    muffled.take(say.heard())
+    muffled.take(say.heard(EventKind.CLEAR))
+    muffled.mutes = (SILENCE,)
+    assert muffled.take(say.heard()).wishes == ()
+    assert not life.unseen, "people know of it"
+    muffled.mutes = ()
+    assert [wish.kind.value for wish in muffled.take(Look()).wishes] == ["sync", "comment"]
+
+
+def test_what_a_person_says_of_it_meanwhile_is_in_its_ticket(muffled, life, say):
+    muffled.take(say.heard())
+    muffled.take(say.heard(EventKind.NOTE, follow_up=True, said={"requester": "ann@x", "description": "help"}))
+    assert "help" in life.description
+
+
+def test_an_operator_lifts_a_mute_by_hand(muffled, life, say):
+    muffled.take(say.heard(said={"attachments": (Attachment(name="a", media_type="b", content=b"c"),)}))
+    lifted = muffled.take(Command(verb=Verb.UNMUTE, actor="ann"))
+    assert [wish.kind.value for wish in lifted.wishes] == ["sync", "attach"]
+    assert (life.muted, life.unseen) == (frozenset(), False)
+
+
+def test_what_recovers_waits_for_its_end(muffled, life, say):
+    muffled.take(say.heard(clear_hold_ms=MINUTE))
+    muffled.take(say.heard(EventKind.CLEAR))
+    muffled.mutes = ()
+    assert (life.state, muffled.take(Look()).reason) == (State.RECOVERING, Reason.UNCHANGED)
+
+
+@pytest.mark.parametrize(
+    ("match", "holds"),
+    [
+        ((), True),
+        (("source = r1",), True),
+        (("source = r1", "object = 4"), False),
+        (("site = lyon", "impact = medium"), True),
+        (("collector = snmp",), False),
+    ],
+)
+def test_matchers_look_at_the_incident(life, match, holds):
+    life.raised(said={"labels": {"site": "lyon"}})
+    assert (window(*match).mutes(life.incident, now_ms=NOW) is not None) is holds
+
+
+def test_the_end_is_no_part_of_a_window(life):
+    life.raised()
+    assert [window().mutes(life.incident, now_ms=NOW + at) is not None for at in (-1, 0, 8, 9)] == [
+        *(False, True, True, False)
+    ]
+
+
+def test_what_a_person_moved_stands_in_place_of_what_was_planned():
+    moved = window(until_ms=NOW + 99)
+    other = window(id="w2")
+    assert in_force([window(), other], [moved]) == (moved, other)
+    assert next_edge_ms([moved, other], now_ms=NOW) == NOW + 9
+    assert next_edge_ms([moved, other], now_ms=NOW + 9) == NOW + 99
+    assert next_edge_ms([other], now_ms=NOW + 9) is None
+
+
+STEPS = st.lists(st.sampled_from(["raise", "clear", "look", "due", "silence", "storm", "calm"]), max_size=20)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(steps=STEPS, hold=st.sampled_from([0, MINUTE]), clear_hold=st.sampled_from([0, MINUTE]))
+def test_nothing_that_survives_is_forgotten(life_class, say, steps, hold, clear_hold):
+    """Whatever comes in which order: when nothing mutes it any more and it is still raised, a ticket was wished for."""
+    one = Muffled(life_class())
+    around = {"silence": (SILENCE,), "storm": (STORM,), "calm": ()}
+    wished = 0
+    for step in [*steps, "calm", "due", "due", "look"]:
+        one.life.now += MINUTE
+        if step in around:
+            one.mutes = around[step]
+            continue
+        what = {"look": Look(), "due": Due()}.get(step) or say.heard(
+            EventKind(step), at_ms=one.life.now, hold_ms=hold, clear_hold_ms=clear_hold
+        )
+        before = one.life.incident
+        decision = one.take(what)
+        if one.life.incident is not None and (before is None or one.life.id != before.id or decision.began):
+            wished = 0
+        wished += any(wish.kind.value == "sync" and wish.rank.name in ("CREATE", "REOPEN") for wish in decision.wishes)
+        if decision.wishes and one.life.incident.alive:
+            assert not one.life.muted & FROM_OUTSIDE
+    incident = one.life.incident
+    if incident is not None and incident.state is State.OPEN:
+        assert incident.muted == frozenset()
+        assert wished, "its ticket"
+        assert not incident.unseen
+
+
+def test_looking_is_idempotent(life, say):
+    one = Muffled(life, SILENCE)
+    one.take(say.heard())
+    one.mutes = ()
+    one.take(Look())
+    assert one.take(Look()).incident is life.incident
+    assert replace(life.incident) == life.incident

@@ -1,0 +1,200 @@
+"""Greater incidents mute lesser ones and let them go, on a real store, across restarts."""
+
+import itertools
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.core.inhibit import Inhibition, Inhibitions
+from gateway.core.inventory import Inventory, Known
+from gateway.core.match import Matcher
+from gateway.core.mute import Window
+from gateway.core.reason import Muted
+from gateway.engine.around import no_plan
+
+FOLDERS = itertools.count()
+POWER = Inhibition(
+    name="power", source=(Matcher.parse("condition = power_down"),), target=(Matcher.parse("condition = link_down"),),
+    equal=("site",),
+)  # fmt: skip
+INVENTORY = Inventory(
+    {
+        "s1": Known(depends_on=("lyon",)),
+        "lyon": Known(depends_on=("uplink",)),
+        "uplink": Known(),
+        "a": Known(depends_on=("b",)),
+        "b": Known(depends_on=("a",)),
+    }
+)
+BOOK = Inhibitions((POWER,), frozenset({"down"}), INVENTORY)
+
+
+async def prepared(bench):
+    await bench.engine.mute_by(no_plan, BOOK)
+    return bench
+
+
+async def raised(bench, source: str, condition: str, **labels: str):
+    receipt = await bench.emit(source, condition=condition, labels=labels)
+    return next(one for one in await bench.incidents() if one["id"] == receipt.incident)
+
+
+async def test_a_greater_incident_mutes_lesser_ones_where_labels_are_equal(build) -> None:
+    async with build() as bench:
+        await prepared(bench)
+        await raised(bench, "ups", "power_down", site="lyon")
+        assert (await raised(bench, "r1", "link_down", site="lyon"))["muted"] == ["inhibited"]
+        assert (await raised(bench, "r2", "link_down", site="nice"))["muted"] == []
+        assert (await raised(bench, "r3", "fan", site="lyon"))["muted"] == []
+        syncs = [one for one in (await bench.reader.operations()).items if one["kind"] == "sync"]
+        assert len(syncs) == 3
+
+
+async def test_when_it_ends_survivors_open_their_tickets(build) -> None:
+    async with build() as bench:
+        await prepared(bench)
+        await raised(bench, "ups", "power_down", site="lyon")
+        muted = await raised(bench, "r1", "link_down", site="lyon")
+        cleared = await raised(bench, "r2", "link_down", site="lyon")
+        await bench.emit("r2", "clear", condition="link_down")
+        await bench.emit("ups", "clear", condition="power_down")
+        await bench.clock.advance(2)
+        await bench.sees(id=muted["id"], state="open", muted=[])
+        syncs = {
+            one["incident"] for one in (await bench.reader.operations()).items if one["rank"] in ("create", "reopen")
+        }
+        assert muted["id"] in syncs
+        assert cleared["id"] not in syncs
+
+
+async def test_a_chain_of_what_rests_on_what(build) -> None:
+    async with build() as bench:
+        await prepared(bench)
+        await raised(bench, "uplink", "down")
+        assert (await raised(bench, "lyon", "down"))["muted"] == ["inhibited"]
+        assert (await raised(bench, "s1", "no_beat"))["muted"] == ["inhibited"]
+        await bench.emit("uplink", "clear", condition="down")
+        await bench.clock.advance(2)
+        await bench.sees(source="lyon", muted=[])
+        await bench.sees(source="s1", muted=["inhibited"])
+
+
+async def test_of_two_that_rest_on_each_other_one_is_told(build) -> None:
+    async with build() as bench:
+        await prepared(bench)
+        await raised(bench, "a", "down")
+        assert (await raised(bench, "b", "down"))["muted"] == ["inhibited"]
+        await bench.emit("a", "clear", condition="down")
+        await bench.emit("a", condition="down")
+        await bench.clock.advance(2)
+        told = [one["source"] for one in await bench.incidents() if one["muted"] == []]
+        assert len(told) >= 1
+
+
+async def test_what_was_muted_before_a_restart_is_muted_after_it_and_released(build) -> None:
+    folder = f"state{next(FOLDERS)}"
+    async with build(folder=folder) as bench:
+        await prepared(bench)
+        await raised(bench, "ups", "power_down", site="lyon")
+        await raised(bench, "r1", "link_down", site="lyon")
+        clock = bench.clock
+    async with build(folder=folder, clock=clock) as bench:
+        await prepared(bench)
+        assert (await raised(bench, "r2", "link_down", site="lyon"))["muted"] == ["inhibited"]
+        await bench.emit("ups", "clear", condition="power_down")
+        await bench.clock.advance(2)
+        await bench.sees(source="r1", muted=[])
+        await bench.sees(source="r2", muted=[])
+
+
+async def test_rules_that_a_reload_brings_look_at_what_is_open_already(build) -> None:
+    async with build() as bench:
+        await raised(bench, "ups", "power_down", site="lyon")
+        await prepared(bench)
+        muted = await raised(bench, "r1", "link_down", site="lyon")
+        assert muted["muted"] == ["inhibited"]
+        await bench.engine.mute_by(no_plan, Inhibitions())
+        await bench.clock.advance(2)
+        await bench.sees(id=muted["id"], muted=[])
+
+
+async def test_survivors_are_released_at_a_bounded_rate_the_gravest_first(build, say) -> None:
+    async with build(limits=say.Limits(lazy_s=0.01, release_per_min=3)) as bench:
+        now_ms = bench.clock.now_ms()
+        window = Window(id="w", kind=Muted.SILENCE, match=(), from_ms=now_ms, until_ms=now_ms + 30_000)
+        await bench.engine.save_window(window)
+        for number in range(8):
+            await bench.emit(f"r{number}", severity="critical" if number in (5, 7) else "")
+        await bench.clock.advance(35)
+
+        async def released() -> list[str]:
+            return sorted(one["source"] for one in await bench.incidents() if one["muted"] == [])
+
+        await say.eventually(released)
+        assert await released() == ["r0", "r5", "r7"]
+        for number in (6, 8):
+            for _ in range(3):
+                await bench.clock.advance(22)
+
+            async def so_many(number=number) -> bool:
+                return len(await released()) == number
+
+            await say.eventually(so_many, f"{number} released")
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from([("ups", "power_down"), ("r1", "link_down"), ("a", "down"), ("b", "down"), ("s1", "no_beat"), ("lyon", "down")]),
+        st.sampled_from(["raise", "raise", "clear"]),
+        st.booleans(),
+    ),
+    max_size=12,
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS, hold=st.sampled_from([0, 5000]))
+async def test_mutes_commute_with_restarts(build, steps, hold: int) -> None:
+    """With or without restarts between, the same is muted, and in the end the same tickets are wished for."""
+    seen = []
+    for restarts in (False, True):
+        folder, clock, told = f"state{next(FOLDERS)}", None, []
+        parts = [*([one] for one in steps), []] if restarts else [steps]
+        for number, part in enumerate(parts):
+            async with build(runs=False, folder=folder, clock=clock, hold_ms=hold) as bench:
+                clock = bench.clock
+                await prepared(bench)
+                for (source, condition), kind, wait in part:
+                    bench.offer(source, kind, condition=condition, labels={"site": "lyon"})
+                    await bench.engine.drain()
+                    if wait:
+                        await bench.clock.advance(6)
+                        await bench.engine._timers._act()
+                        await bench.engine._releases.look()
+                    told.append(sorted((one["source"], one["state"], *one["muted"]) for one in await bench.incidents()))
+                if number == len(parts) - 1:
+                    await bench.clock.advance(6)
+                    await bench.engine._timers._act()
+                    await bench.engine._releases.look()
+                    told.append(sorted((one["source"], one["state"], *one["muted"]) for one in await bench.incidents()))
+                    syncs = [one for one in (await bench.reader.operations()).items if one["kind"] == "sync"]
+                    told.append(sorted(one["rank"] for one in syncs))
+        seen.append(told)
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+async def test_what_the_disk_refused_mutes_nothing(build, refuses: bool) -> None:
+    async with build(runs=False) as bench:
+        await prepared(bench)
+        bench.store.refuses = refuses
+        bench.offer("ups", condition="power_down", labels={"site": "lyon"})
+        await bench.engine._commit_batch()
+        bench.store.refuses = False
+        bench.engine._pending.take(10)
+        bench.engine.healthy = True
+        bench.offer("r1", condition="link_down", labels={"site": "lyon"})
+        await bench.engine.drain()
+        (one,) = [one for one in await bench.incidents() if one["source"] == "r1"]
+        assert one["muted"] == ([] if refuses else ["inhibited"])

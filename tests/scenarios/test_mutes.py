@@ -1,0 +1,226 @@
+"""Silences, maintenance windows and calendars, as an operator lives them: raises wait, clears pass, nothing is forgotten."""
+
+import asyncio
+import json
+from datetime import datetime
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.cli import tocsin
+
+pytestmark = pytest.mark.tools
+NIGHTLY = """
+[[maintenance]]
+name = "backup"
+match = ["source = 127.0.0.1"]
+start = "2026-11-01T00:00"
+duration = "10m"
+rrule = "FREQ=HOURLY"
+"""
+
+
+def run(house, *words: str) -> str:
+    """What the command says; it talks to the daemon over its admin socket, in a thread of its own."""
+    ran = CliRunner().invoke(tocsin, [*words, "--state-dir", str(house.app.state_dir)])
+    assert ran.exit_code == 0, ran.output
+    return ran.output
+
+
+async def said(house, *words: str) -> str:
+    return await asyncio.to_thread(run, house, *words)
+
+
+async def mutes(house) -> list[dict]:
+    return (await house.get("/api/v1/mutes"))["items"]
+
+
+async def test_a_silence_keeps_a_trouble_from_people_and_its_end_tells_them(build) -> None:
+    async with build() as house:
+        await said(
+            house, "silence", "add", "condition = link_down", "--for", "20m", "--comment", "new fan", "--author", "ann"
+        )
+        await house.link("down")
+        seen = await house.sees(condition="link_down", state="open", muted=["silence"], ticket_state=None)
+        timeline = (await house.get(f"/api/v1/incidents/{seen['id']}"))["timeline"]
+        assert any('waits for silence "new fan" by ann' in entry["text"] for entry in timeline)
+        await house.passes(minutes=10)
+        await house.sees(id=seen["id"], ticket_state=None)
+        await house.passes(minutes=10, seconds=5)
+        told = await house.sees(id=seen["id"], state="open", muted=[], ticket_state="open")
+        await house.quiet()
+        ticket = await house.desk.show(told["tickets"][0]["id"])
+        assert 'It began during silence "new fan" by ann' in str(ticket.remarks)
+
+
+async def test_what_clears_inside_nobody_hears_of(build) -> None:
+    async with build() as house:
+        await said(house, "silence", "add", "source = 127.0.0.1", "--for", "1h")
+        await house.link("down")
+        await house.sees(state="open", muted=["silence"])
+        await house.link("up")
+        await house.sees(state="resolved", muted=[], ticket_state=None)
+        await house.quiet()
+        assert (await house.get("/api/v1/tickets"))["items"] == []
+
+
+async def test_a_silence_is_extended_and_ended_by_command(build) -> None:
+    async with build() as house:
+        await said(house, "silence", "add", "source = 127.0.0.1", "--for", "10m")
+        (silence,) = await mutes(house)
+        await said(house, "silence", "extend", silence["id"], "1h")
+        await house.link("down")
+        await house.passes(minutes=30)
+        await house.sees(state="open", muted=["silence"], ticket_state=None)
+        await said(house, "silence", "end", silence["id"])
+        await house.passes(seconds=2)
+        await house.sees(state="open", muted=[], ticket_state="open")
+        assert [one["state"] for one in await mutes(house)] == ["ended"]
+
+
+async def test_maintenance_recurs_and_overruns(build) -> None:
+    async with build(more=NIGHTLY) as house:
+        planned = [one for one in await mutes(house) if one["state"] == "planned"]
+        begins = planned[0]["from"]
+        wait_s = datetime.fromisoformat(begins).timestamp() - house.clock.now_ms() / 1000
+        await house.passes(seconds=wait_s + 60)
+        await house.link("down")
+        seen = await house.sees(state="open", muted=["maintenance"], ticket_state=None)
+        timeline = (await house.get(f"/api/v1/incidents/{seen['id']}"))["timeline"]
+        assert any('maintenance "backup"' in entry["text"] for entry in timeline)
+        await said(house, "maintenance", "extend", planned[0]["id"], "30m")
+        await house.passes(minutes=15)
+        await house.sees(id=seen["id"], muted=["maintenance"], ticket_state=None)
+        await house.passes(minutes=25)
+        await house.sees(id=seen["id"], muted=[], ticket_state="open")
+
+
+async def test_a_restart_cries_no_wolf(build, tmp_path) -> None:
+    async with build() as house:
+        await said(house, "silence", "add", "source = 127.0.0.1", "--for", "10m")
+        await house.link("down", port=1)
+        await house.sees(object="1", muted=["silence"])
+        clock = house.clock
+    await clock.advance(60)
+    async with build(clock=clock) as house:
+        await house.link("down", port=2)
+        await house.sees(object="2", muted=["silence"], ticket_state=None)
+        await house.passes(seconds=60)
+        await house.sees(object="1", muted=["silence"], ticket_state=None)
+        await house.passes(minutes=10)
+        for port in ("1", "2"):
+            await house.sees(object=port, muted=[], ticket_state="open")
+
+
+async def test_commands_that_are_wrong_say_so(build) -> None:
+    async with build() as house:
+        for words, sentence in (
+            (["silence", "add", "r1", "--for", "2h"], "is no matcher"),
+            (["silence", "add", "source = r1", "--for", "soon"], "must be a duration"),
+            (["silence", "end", "nobody"], "there is no silence or maintenance nobody"),
+            (["silence", "add", "source = r1", "--for", "2h", "--from", "2026-12-01T10:00"], "say the time zone"),
+        ):
+            ran = await asyncio.to_thread(CliRunner().invoke, tocsin, [*words, "--state-dir", str(house.app.state_dir)])
+            assert ran.exit_code == 1, ran.output
+            assert sentence in ran.output
+        answer = await house.http.post("/api/v1/mutes", json={"match": ["source = r1"], "for": "2h"})
+        assert answer.status_code == 403
+        listed = await asyncio.to_thread(
+            CliRunner().invoke, tocsin, ["silence", "list", "--json", "--url", str(house.http.base_url)]
+        )
+        assert json.loads(listed.output)["items"] == []
+
+
+async def test_a_flapping_port_is_one_ticket_with_three_lines(build) -> None:
+    async with build() as house:
+        for number in range(12):
+            await house.link("up" if number % 2 else "down")
+            await house.sees(condition="link_down", state="resolved" if number % 2 else "open")
+            await house.passes(seconds=2)
+        seen = await house.sees(condition="link_down", state="resolved", muted=["flapping"], ticket_state="open")
+        await house.passes(minutes=21)
+        await house.sees(id=seen["id"], state="resolved", muted=[], ticket_state="resolved")
+        await house.quiet()
+        (ticket,) = (await house.get("/api/v1/tickets"))["items"]
+        shown = str((await house.desk.show(ticket["id"])).remarks)
+        assert "Flapping: 6 transitions since" in shown
+        assert "Calm again: 12 transitions" in shown
+        assert shown.count("Cleared after") <= 2, "none while it flapped"
+
+
+POWER = """
+[[inhibit]]
+name = "the port that feeds the others"
+source = ["condition = link_down", "object = 1"]
+target = "condition = link_down"
+equal = ["source"]
+"""
+
+
+async def test_a_greater_incident_keeps_lesser_ones_back(build) -> None:
+    async with build(more=POWER) as house:
+        await house.link("down", port=1)
+        await house.sees(object="1", ticket_state="open")
+        await house.link("down", port=2)
+        await house.link("down", port=3)
+        await house.sees(object="2", state="open", muted=["inhibited"], ticket_state=None)
+        await house.sees(object="3", state="open", muted=["inhibited"], ticket_state=None)
+        await house.link("up", port=2)
+        await house.link("up", port=1)
+        await house.sees(object="1", state="resolved")
+        await house.passes(seconds=3)
+        await house.sees(object="3", state="open", muted=[], ticket_state="open")
+        await house.sees(object="2", state="resolved", ticket_state=None)
+
+
+SITE = """
+[[group]]
+name = "many links"
+match = "condition = link_down"
+by = "source"
+more_than = 3
+"""
+
+
+async def test_many_links_of_a_switch_are_one_ticket_that_lists_them(build) -> None:
+    async with build(more=SITE) as house:
+        for port in range(1, 9):
+            await house.link("down", port=port, inform=True)
+        parent = await house.sees(condition="group", state="open", ticket_state="open")
+        await house.sees(object="8", muted=["child"], ticket_state=None)
+        await house.quiet()
+        assert 1 <= len((await house.get("/api/v1/tickets"))["items"]) <= 4, "the first three may have had theirs"
+        for port in range(1, 8):
+            await house.link("up", port=port, inform=True)
+        await house.passes(seconds=35)
+        await house.passes(seconds=65)
+        await house.sees(id=parent["id"], state="resolved", ticket_state="resolved")
+        await house.passes(seconds=5)
+        await house.sees(object="8", state="open", muted=[], ticket_state="open")
+        await house.quiet()
+        shown = await house.desk.show(parent["tickets"][0]["id"])
+        assert "Incidents that belong to it: 8, of which 1 are not over" in str(shown)
+
+
+STORM = """
+[storm]
+source_high = 5
+source_low = 3
+"""
+
+
+async def test_a_storm_is_one_ticket_and_calm_opens_those_of_survivors(build) -> None:
+    async with build(more=STORM) as house:
+        for port in range(1, 13):
+            await house.link("down", port=port, inform=True)
+        storm = await house.sees(condition="source_storm", state="open", impact="high", ticket_state="open")
+        await house.sees(object="12", muted=["storm"], ticket_state=None)
+        for port in range(1, 12):
+            await house.link("up", port=port, inform=True)
+        await house.sees(object="11", state="resolved", ticket_state=None)
+        await house.passes(seconds=125)
+        await house.sees(id=storm["id"], state="resolved", ticket_state="resolved")
+        await house.passes(seconds=5)
+        await house.sees(object="12", state="open", muted=[], ticket_state="open")
+        await house.quiet()
+        assert len((await house.get("/api/v1/tickets"))["items"]) == 7
