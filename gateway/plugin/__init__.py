@@ -29,7 +29,16 @@ from gateway.plugin.abilities import (
     WebhookRefused,
     WebhookRequest,
 )
-from gateway.plugin.collector import Collector, CollectorPlugin, Intake, Overloaded, Reader, Reading, Receipt
+from gateway.plugin.collector import (
+    Collector,
+    CollectorPlugin,
+    Intake,
+    Overloaded,
+    Prepared,
+    Reader,
+    Reading,
+    Receipt,
+)
 from gateway.plugin.config import PluginConfig, Secret
 from gateway.plugin.errors import Reject, Retry, SinkError, Unauthorized, UnknownOutcome
 from gateway.plugin.host import Clock, Host, Keep
@@ -52,6 +61,7 @@ __all__ = [
     "Links",
     "Overloaded",
     "PluginConfig",
+    "Prepared",
     "Reader",
     "Reading",
     "Receipt",
