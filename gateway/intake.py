@@ -10,7 +10,7 @@ from gateway import metrics
 from gateway.core.drops import DropLedger
 from gateway.core.event import Beat, Event
 from gateway.core.reason import Dropped
-from gateway.plugin import Clock, Overloaded, Receipt
+from gateway.plugin import Clock, Overloaded, Prepared, Receipt
 
 log = structlog.get_logger()
 
@@ -23,6 +23,7 @@ SAY_MOST = 100
 class _Engine(Protocol):
     def emit(self, event: Event) -> asyncio.Future[Receipt]: ...
     def offer(self, event: Event) -> bool: ...
+    def prepare(self, event: Event) -> Prepared: ...
     def quarantine(self, raw: bytes, *, reason: Dropped, source: str) -> asyncio.Future[Receipt]: ...
 
 
@@ -106,6 +107,10 @@ class CollectorIntake:
     def offer(self, event: Event) -> bool:
         """Hand over an event that nobody can repeat; False = overloaded, counted."""
         return self._engine.offer(event)
+
+    def prepare(self, event: Event) -> Prepared:
+        """Look at an event that will be offered many times."""
+        return self._engine.prepare(event)
 
     def beat(self, beat: Beat) -> asyncio.Future[Receipt] | None:
         """Hand a sign of life to the watch, which counts it."""

@@ -112,6 +112,21 @@ class Pending:
         self.inputs += 1
         return folded
 
+    def waiting_for(self, fingerprint: str) -> Run | None:
+        """The run that one more of this fingerprint would join, if it is one that anything can join."""
+        runs = self._runs.get(fingerprint)
+        return runs[-1] if runs is not None and not _is_mail(runs[-1].event) else None
+
+    def count(self, run: Run, at_ms: int) -> bool:
+        """One more that nobody waits for of what ``run`` has; False if it waits no more, or isn't the last of its kind."""
+        runs = self._runs.get(run.verdict.fingerprint)
+        if runs is None or runs[-1] is not run:
+            return False
+        run.offered += 1
+        run.last_ms = max(run.last_ms, at_ms)
+        self.inputs += 1
+        return True
+
     def take(self, most: int) -> list[Run]:
         """Remove and return at most ``most`` runs: of fingerprints that somebody waits for, then of the oldest.
 

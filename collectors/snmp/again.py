@@ -1,68 +1,162 @@
-"""Recognise a v2c trap that says what an earlier one said, without decoding it.
+"""Recognise a trap that says what an earlier one said, without decoding it.
 
 Pure. Storms are repeats: the same device says the same thing, under another request id and a later sysUpTime. What is
 left when these two are cut out is a key for the event that the first of them became. Only messages built exactly as the
 standard says are cut: one whose lengths or order differ in any way takes the long way and is judged there.
+
+Where to cut is a matter of a few lengths, which stand in what is left. So it is guessed from the length of the whole: if
+what is left is known, and was cut at the same places, then the guess was right, and nothing had to be read.
 """
 
-from collections.abc import Hashable
-from dataclasses import replace
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 from gateway.core.event import Event
+from gateway.plugin import Prepared
 
-_VERSION_2C: Final = b"\x02\x01\x01\x04"
-"""INTEGER 1, and the tag of the community."""
-_TRAP: Final = 0xA7
+_V1, _V2C = 0, 1
+_TRAP_V1, _TRAP = 0xA4, 0xA7
+_INTEGER, _OID, _IP_ADDRESS, _TIME_TICKS, _SEQUENCE = 0x02, 0x06, 0x40, 0x43, 0x30
 _NO_ERROR: Final = b"\x02\x01\x00\x02\x01\x00\x30"
 """Error status 0, error index 0, and the tag of the varbind list."""
 _UPTIME: Final = b"\x06\x08\x2b\x06\x01\x02\x01\x01\x03\x00\x43"
 """The OID of sysUpTime.0, and the tag of TimeTicks."""
+_BEFORE_TICKS: Final = (_OID, _IP_ADDRESS, _INTEGER, _INTEGER)
+"""Enterprise, agent-addr, generic-trap and specific-trap of a v1 trap (RFC 1157 section 4.1.6)."""
 _TICKS_OCTETS: Final = 5
 """32 bits, and the octet that keeps them from being negative."""
+_REQUEST_OCTETS: Final = 8
+_LONG: Final = 0x80
+"""From here on a length has more octets than one."""
 _LONGEST: Final = 1500
 """Longer traps are not remembered, so that the memory is bounded in octets too."""
 
+Prepare = Callable[[Event], Prepared]
 
-def cut(data: bytes) -> tuple[bytes, bytes, int] | None:
-    """Cut request id and sysUpTime out of a v2c trap.
 
-    Returns:
-        The community, all varbinds after sysUpTime as they are, and sysUpTime in hundredths of a second. None if it is
-        anything but a plainly built v2c trap.
-    """
+class Layout(NamedTuple):
+    """Where the octets are that differ from one repeat to the next: the request id's (none in v1), and sysUpTime's."""
+
+    request: int
+    after_request: int
+    ticks: int
+    after_ticks: int
+
+
+Key = tuple[str, bytes, bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a trap became."""
+
+    layout: Layout
+    uptime_s: int
+    event: Event
+    prepared: Prepared
+    prepare: Prepare
+
+
+class Again:
+    """Events by what their traps said; forgets all when full."""
+
+    def __init__(self, most: int) -> None:
+        """Remember at most ``most`` events; 0 turns it off."""
+        self._most = most
+        self._known: dict[Key, _Known] = {}
+        self._layouts: dict[int, Layout] = {}
+        """The likeliest layout of datagrams of a length."""
+
+    def look(self, host: str, data: bytes) -> Prepared | None:
+        """What the trap would be decoded to, but for the time of its arrival; None if it is not known."""
+        layout = self._layouts.get(len(data))
+        if layout is None:
+            return None
+        request, after_request, ticks, after_ticks = layout
+        key = (host, data[:request], data[after_request:ticks], data[after_ticks:])
+        known = self._known.get(key)
+        if known is None or known.layout != layout:
+            return self._look_closer(host, data, layout)
+        uptime_s = (int.from_bytes(data[ticks:after_ticks], "big") & 0xFFFF_FFFF) // 100
+        return known.prepared if uptime_s == known.uptime_s else self._later(key, known, uptime_s)
+
+    def remember(self, host: str, data: bytes, event: Event, prepare: Prepare) -> Prepared | None:
+        """Keep what a trap was decoded to, prepared; None if it is not one to remember."""
+        layout = layout_of(data) if self._most and len(data) <= _LONGEST and "uptime" in event.labels else None
+        if layout is None:
+            return None
+        if len(self._known) >= self._most:
+            self._known.clear()
+        self._layouts[len(data)] = layout
+        known = _Known(layout, int(event.labels["uptime"]), event, prepare(event), prepare)
+        self._known[_key(host, data, layout)] = known
+        return known.prepared
+
+    def _look_closer(self, host: str, data: bytes, guessed: Layout) -> Prepared | None:
+        """Another layout of the same length?"""
+        layout = layout_of(data)
+        if layout is None or layout == guessed or _key(host, data, layout) not in self._known:
+            return None
+        self._layouts[len(data)] = layout
+        return self.look(host, data)
+
+    def _later(self, key: Key, known: _Known, uptime_s: int) -> Prepared:
+        event = replace(known.event, labels={**known.event.labels, "uptime": str(uptime_s)})
+        self._known[key] = known = _Known(known.layout, uptime_s, event, known.prepare(event), known.prepare)
+        return known.prepared
+
+
+def _key(host: str, data: bytes, layout: Layout) -> Key:
+    return host, data[: layout.request], data[layout.after_request : layout.ticks], data[layout.after_ticks :]
+
+
+# --- layouts -------------------------------------------------------------------------------------
+
+
+def layout_of(data: bytes) -> Layout | None:
+    """The layout of a v1 or v2c trap; None if it is anything but a plainly built one."""
     try:
-        begin, pdu = _pdu(data)
-        first = _first_varbind(data, pdu) if pdu else 0
-        octets = data[first + 13] if first else 0
-        rest = first + 14 + octets
-        plain = 1 <= octets <= _TICKS_OCTETS and data[first + 1] == 12 + octets and rest <= len(data)
+        at = _content(data, 0) if data[0] == _SEQUENCE else 0
+        if not at or data[at : at + 2] != b"\x02\x01" or data[at + 3] != 0x04 or data[at + 4] >= _LONG:  # noqa: PLR2004
+            return None
+        version, pdu = data[at + 2], at + 5 + data[at + 4]
+        content = _content(data, pdu)
+        if content and (version, data[pdu]) == (_V2C, _TRAP):
+            return _layout_v2(data, content)
+        if content and (version, data[pdu]) == (_V1, _TRAP_V1):
+            return _layout_v1(data, content)
     except IndexError:
+        pass
+    return None
+
+
+def _layout_v2(data: bytes, at: int) -> Layout | None:
+    """A PDU whose content begins at ``at``."""
+    if data[at] != _INTEGER or not 1 <= data[at + 1] <= _REQUEST_OCTETS:
         return None
-    if not plain:
+    request = at + 2
+    after_request = request + data[at + 1]
+    if data[after_request : after_request + 7] != _NO_ERROR:
         return None
-    return data[begin:pdu], data[rest:], int.from_bytes(data[first + 14 : rest], "big") & 0xFFFF_FFFF
+    first = _content(data, after_request + 6)
+    if not first or data[first] != _SEQUENCE or data[first + 2 : first + 13] != _UPTIME:
+        return None
+    octets, ticks = data[first + 13], first + 14
+    if not 1 <= octets <= _TICKS_OCTETS or data[first + 1] != 12 + octets or ticks + octets > len(data):
+        return None
+    return Layout(request, after_request, ticks, ticks + octets)
 
 
-def _pdu(data: bytes) -> tuple[int, int]:
-    """Where the community's text and the PDU of a v2c trap begin; zeros if this is none."""
-    at = _content(data, 0) if data[0] == 0x30 else 0  # noqa: PLR2004 - SEQUENCE
-    if not at or data[at : at + 4] != _VERSION_2C or data[at + 4] >= 0x80:  # noqa: PLR2004 - the short form of lengths
-        return 0, 0
-    pdu = at + 5 + data[at + 4]
-    return (at + 5, pdu) if data[pdu] == _TRAP else (0, 0)
-
-
-def _first_varbind(data: bytes, pdu: int) -> int:
-    """Where the varbind of sysUpTime begins; 0 if it isn't first, or anything before it is odd."""
-    at = _content(data, pdu)
-    if not at or data[at] != 2 or not 1 <= data[at + 1] <= 8:  # noqa: PLR2004 - INTEGER of 1..8 octets
-        return 0
-    at += 2 + data[at + 1]
-    if data[at : at + 7] != _NO_ERROR:
-        return 0
-    at = _content(data, at + 6)
-    return at if at and data[at] == 0x30 and data[at + 2 : at + 13] == _UPTIME else 0  # noqa: PLR2004 - SEQUENCE
+def _layout_v1(data: bytes, at: int) -> Layout | None:
+    for tag in _BEFORE_TICKS:
+        if data[at] != tag or data[at + 1] >= _LONG:
+            return None
+        at += 2 + data[at + 1]
+    ticks = at + 2
+    after_ticks = ticks + data[at + 1]
+    plain = data[at] == _TIME_TICKS and 1 <= data[at + 1] <= _TICKS_OCTETS and after_ticks <= len(data)
+    return Layout(0, 0, ticks, after_ticks) if plain else None
 
 
 def _content(data: bytes, at: int) -> int:
@@ -73,33 +167,6 @@ def _content(data: bytes, at: int) -> int:
         length, start = data[at + 2], at + 3
     elif length == 0x82:  # noqa: PLR2004 - two do
         length, start = data[at + 2] << 8 | data[at + 3], at + 4
-    elif length >= 0x80:  # noqa: PLR2004 - indefinite, or more octets than a datagram needs
+    elif length >= _LONG:  # indefinite, or more octets than a datagram needs
         return 0
     return start if start + length == len(data) else 0
-
-
-class Again:
-    """Events by what their traps said; forgets all when full."""
-
-    def __init__(self, most: int) -> None:
-        """Remember at most ``most`` events; 0 turns it off."""
-        self._most = most
-        self._events: dict[Hashable, Event] = {}
-
-    def event(self, key: Hashable, ticks: int, at_ms: int) -> Event | None:
-        """What the trap would be decoded to, with sysUpTime ``ticks``, at ``at_ms``; None if it is not known."""
-        event = self._events.get(key)
-        if event is None:
-            return None
-        uptime = str(ticks // 100)
-        if event.at_ms != at_ms or event.labels["uptime"] != uptime:
-            event = self._events[key] = replace(event, at_ms=at_ms, labels={**event.labels, "uptime": uptime})
-        return event
-
-    def remember(self, key: Hashable, event: Event, octets: int) -> None:
-        """Keep the event of a datagram of so many ``octets``."""
-        if octets > _LONGEST or not self._most or "uptime" not in event.labels:
-            return
-        if len(self._events) >= self._most:
-            self._events.clear()
-        self._events[key] = event

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from socket import MSG_TRUNC
 from typing import Final, NamedTuple
 
 import structlog
@@ -20,7 +21,7 @@ from collectors.snmp.keeper import Keeper
 from collectors.snmp.names import Names
 from collectors.snmp.peers import Peers
 from collectors.snmp.render import escape
-from collectors.snmp.sockets import Datagram, Listener
+from collectors.snmp.sockets import Datagram, Listener, Received, datagram
 from collectors.snmp.usm import Trusted, Usm, UsmError
 from collectors.snmp.v3 import AUTHENTICATED
 from gateway.core.event import Event
@@ -112,11 +113,11 @@ class SnmpCollector:
         count = questions = 0
         try:
             while count < self._config.read_budget:
-                datagram = listener.receive()
-                if datagram is None:
+                received = listener.receive()
+                if received is None:
                     break
                 count += 1
-                questions += self._take(listener, datagram, intake, now_ms, now_s)
+                questions += self._take(listener, received, intake, now_ms, now_s)
                 if not count % _CHECK_TIME_EVERY and self._clock.monotonic_s() >= until_s:
                     break
         except OSError as error:
@@ -125,53 +126,51 @@ class SnmpCollector:
         finally:
             intake.received(count - questions)
 
-    def _take(self, listener: Listener, datagram: Datagram, intake: Intake, now_ms: int, now_s: float) -> bool:
+    def _take(self, listener: Listener, received: Received, intake: Intake, now_ms: int, now_s: float) -> bool:
         """Take one datagram as far as it goes; True if it was only an SNMPv3 sender asking who we are."""
-        source = datagram.host
-        peer = self._peers[source]
-        if not peer.allowed:
-            intake.dropped(Dropped.DENIED_SOURCE, source=source)
-            return False
-        if datagram.truncated:
-            intake.dropped(Dropped.OVERSIZED, source=source, detail="larger than max_datagram")
-            return False
-        arrival = Arrival(listener, datagram, peer.relay, now_ms, now_s)
+        data, _, flags, address = received
         try:
-            parts = again.cut(datagram.data)
-            if parts is not None:
-                self._take_trap(arrival, parts, intake)
-                return False
-            if codec.message_version(datagram.data) == codec.V3:
-                return self._take_v3(arrival, intake)
-            self._take_community(arrival, intake)
+            known = None if flags & MSG_TRUNC else self._again.look(address[0], data)
+            if known is None:
+                return self._take_new(listener, datagram(received), intake, now_ms, now_s)
+            known.offer(now_ms)
         except DecodeError as error:
-            intake.dropped(error.reason, source=source, detail=str(error))
+            intake.dropped(error.reason, source=datagram(received).host, detail=str(error))
         except Exception as error:  # a bug of ours must not let one sender silence all others
+            source = datagram(received).host
             if type(error).__name__ not in self._bugs:
                 self._bugs.add(type(error).__name__)
                 log.exception("datagram.failed", collector=self._name, source=source)
             intake.dropped(Dropped.MALFORMED, source=source, detail="it met a bug, see datagram.failed")
         return False
 
-    def _take_trap(self, arrival: "Arrival", parts: tuple[bytes, bytes, int], intake: Intake) -> None:
-        """Take a v2c trap, which may say what was said before."""
-        community, rest, ticks = parts
-        key = (arrival.datagram.host, community, rest)
-        event = self._again.event(key, ticks, arrival.now_ms)
-        if event is None:
-            message = self._message(arrival, intake)
-            if message is None:
-                return
-            event = self._event(arrival, message.pdu)
-            self._again.remember(key, event, len(arrival.datagram.data))
-        intake.offer(event)
+    def _take_new(self, listener: Listener, heard: Datagram, intake: Intake, now_ms: int, now_s: float) -> bool:
+        """Take one that says what was not said before, or may not be remembered."""
+        source = heard.host
+        peer = self._peers[source]
+        if not peer.allowed:
+            intake.dropped(Dropped.DENIED_SOURCE, source=source)
+            return False
+        if heard.truncated:
+            intake.dropped(Dropped.OVERSIZED, source=source, detail="larger than max_datagram")
+            return False
+        arrival = Arrival(listener, heard, peer.relay, now_ms, now_s)
+        if codec.message_version(heard.data) == codec.V3:
+            return self._take_v3(arrival, intake)
+        self._take_community(arrival, intake)
+        return False
 
     def _take_community(self, arrival: "Arrival", intake: Intake) -> None:
         message = self._message(arrival, intake)
         if message is None:
             return
         if message.pdu.type is not codec.PduType.INFORM:
-            intake.offer(self._event(arrival, message.pdu))
+            event, heard = self._event(arrival, message.pdu), arrival.datagram
+            known = self._again.remember(heard.address[0], heard.data, event, intake.prepare)
+            if known is None:
+                intake.offer(event)
+            else:
+                known.offer(event.at_ms)
             return
         answer = partial(_respond, arrival, lambda: codec.encode_response(message))
         self._inform(arrival, message.pdu, message.community, answer, intake)

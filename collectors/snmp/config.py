@@ -250,8 +250,9 @@ class SnmpConfig(PluginConfig):
     """Of these, how many one source address may bring, such as a proxy; beyond, its own one unheard for longest is forgotten."""
     repeats_max: int = Field(default=200_000, ge=100, le=10_000_000)
     """SNMPv3 messages remembered, for at least 150 s, to refuse exact repeats (about 100 octets each)."""
-    lookaside_max: int = Field(default=2048, ge=0, le=1_000_000)
-    """Different v2c traps remembered, to recognise a repeat without decoding it (up to 10 KiB each); 0 for none."""
+    lookaside_max: int = Field(default=8192, ge=0, le=1_000_000)
+    """Different traps of v1 and v2c remembered, to recognise a repeat without decoding it (mostly 4 KiB each, up to 10); 0
+    for none."""
     informs_max: int = Field(default=20_000, ge=1, le=1_000_000)
     """Informs that may wait for their commit, and informs remembered to answer their repeats."""
     inform_memory_s: float = Field(default=60.0, ge=0.0, le=3600.0)

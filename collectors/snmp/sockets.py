@@ -33,6 +33,10 @@ _CURES: Final = {
 }
 
 
+Received = tuple[bytes, list[tuple[int, int, bytes]], int, Any]
+"""What the kernel gave: octets, what it told besides, flags, and the sender's address."""
+
+
 class Datagram(NamedTuple):
     """One datagram and the way back to its sender."""
 
@@ -81,20 +85,16 @@ class Listener:
         """Close the socket."""
         self._sock.close()
 
-    def receive(self) -> Datagram | None:
-        """The next datagram, or None if there is none now.
+    def receive(self) -> Received | None:
+        """What comes next, as the kernel gives it, or None if there is nothing now; `datagram` makes words of it.
 
         Raises:
             OSError: the socket is broken.
         """
         try:
-            data, ancillary, flags, address = self._sock.recvmsg(self._largest, _ANCILLARY)
+            return self._sock.recvmsg(self._largest, _ANCILLARY)
         except (BlockingIOError, InterruptedError):
             return None
-        host: str = address[0]
-        if host.startswith(_MAPPED) and "." in host:
-            host = host.removeprefix(_MAPPED)
-        return Datagram(data, host, address[1], bool(flags & socket.MSG_TRUNC), address, ancillary)
 
     def answer(self, datagram: Datagram, data: bytes) -> bool:
         """Send ``data`` back, from the address that was written to; False if the kernel did not take it."""
@@ -110,6 +110,15 @@ class Listener:
         now = _kernel_drops(self._sock)
         new, self._dropped = (now - self._dropped) & 0xFFFF_FFFF, now
         return new
+
+
+def datagram(received: Received) -> Datagram:
+    """What the kernel gave, in words."""
+    data, ancillary, flags, address = received
+    host: str = address[0]
+    if host.startswith(_MAPPED) and "." in host:
+        host = host.removeprefix(_MAPPED)
+    return Datagram(data, host, address[1], bool(flags & socket.MSG_TRUNC), address, ancillary)
 
 
 def bind(where: Listen) -> socket.socket:

@@ -24,6 +24,7 @@ from gateway.core.ticket import Observation, Ticket
 from gateway.engine.applying import apply
 from gateway.engine.around import Plan, Surroundings, no_plan, refresh_facets, stored
 from gateway.engine.meaning import Outcome, look_at, write_batch
+from gateway.engine.prepared import PreparedEvent
 from gateway.engine.release import Releases
 from gateway.engine.timers import RETRY_S, Timers
 from gateway.pending import BYTES_MAX, Pending, Run, Waiter
@@ -120,7 +121,7 @@ class Engine:
     def emit(self, event: Event) -> asyncio.Future[Receipt]:
         """Take an event that somebody waits for: it is committed at once."""
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        judged = self._judge(event)
+        judged = self.judged(event)
         if judged is None:
             self._set_aside(event, 1, [("", future)])
         elif self._pending.add(*judged, (event.identity, future)) is None:
@@ -132,15 +133,15 @@ class Engine:
 
     def offer(self, event: Event) -> bool:
         """Take an event that nobody waits for: it is committed with others, soon."""
-        judged = self._judge(event)
+        judged = self.judged(event)
         if judged is None:
             self._set_aside(event, 1, [])
             return True
-        if self._pending.add(*judged, None) is None:
-            metrics.INPUTS_DROPPED.labels(event.collector, Dropped.OVERLOAD).inc()
-            return False
-        self._gather()
-        return True
+        return self.offer_judged(*judged)
+
+    def prepare(self, event: Event) -> PreparedEvent:
+        """Look once at an event that will be offered many times."""
+        return PreparedEvent(self, self._pending, event)
 
     def quarantine(self, raw: bytes, *, reason: Dropped, source: str) -> asyncio.Future[Receipt]:
         """Keep what cannot be parsed; the future is done when it is on disk."""
@@ -228,7 +229,16 @@ class Engine:
 
     # --- gathering --------------------------------------------------------------------------------
 
-    def _judge(self, event: Event) -> tuple[Event, Verdict] | None:
+    def offer_judged(self, event: Event, verdict: Verdict) -> bool:
+        """Take an event that nobody waits for, with the verdict on it; False = overloaded, counted."""
+        if self._pending.add(event, verdict, None) is None:
+            metrics.INPUTS_DROPPED.labels(event.collector, Dropped.OVERLOAD).inc()
+            return False
+        self._gather()
+        return True
+
+    def judged(self, event: Event) -> tuple[Event, Verdict] | None:
+        """The event and the verdict on it; None, told in the log, if the rules cannot bear it."""
         try:
             return self.judge.judge(event)
         except Exception:

@@ -26,6 +26,14 @@ class Receipt:
     reason: Reason
 
 
+class Prepared(Protocol):
+    """An event that comes many times: looked at once, and then merely counted where that comes to the same."""
+
+    def offer(self, at_ms: int) -> bool:
+        """The same as `Intake.offer` of the event with this ``at_ms``."""
+        ...
+
+
 class Intake(Protocol):
     """Where collectors put what they heard. Call from the event loop's thread only."""
 
@@ -39,6 +47,10 @@ class Intake(Protocol):
 
     def offer(self, event: Event) -> bool:
         """Take an event that cannot be acknowledged; False = overloaded, already counted as dropped."""
+        ...
+
+    def prepare(self, event: Event) -> Prepared:
+        """Look at an event that nobody waits for and that will be offered many times; this alone offers nothing."""
         ...
 
     def beat(self, beat: Beat) -> asyncio.Future[Receipt] | None:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import dataclass, replace
 
 from gateway.core.event import Beat, Event
 from gateway.core.reason import Dropped, Reason
-from gateway.plugin import Overloaded, Receipt
+from gateway.plugin import Overloaded, Prepared, Receipt
 
 
 class RecordingIntake:
@@ -37,6 +38,10 @@ class RecordingIntake:
         self.events.append(event)
         self._arrived.set()
         return True
+
+    def prepare(self, event: Event) -> Prepared:
+        """Record each time that it is offered."""
+        return _Prepared(self, event)
 
     def beat(self, beat: Beat) -> asyncio.Future[Receipt] | None:
         """Record the beat; a faulty one has something to wait for."""
@@ -95,3 +100,12 @@ class RecordingIntake:
         elif not self._hold:
             self.release()
         return future
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    intake: RecordingIntake
+    event: Event
+
+    def offer(self, at_ms: int) -> bool:
+        return self.intake.offer(replace(self.event, at_ms=at_ms))

@@ -1,6 +1,7 @@
 """A repeat becomes the very event that decoding it would give; everything odd takes the long way."""
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,9 +11,12 @@ from collectors.snmp import again, codec
 from collectors.snmp.ber import DecodeError
 from collectors.snmp.names import standard
 from collectors.snmp.translate import to_event
+from tests.traps import Trouble, troubles
 
 UPTIME, TRAP_OID, INDEX = "1.3.6.1.2.1.1.3.0", "1.3.6.1.6.3.1.1.4.1.0", "1.3.6.1.2.1.2.2.1.1.7"
 NUMBERS = st.integers(0, 2**32 - 1)
+HOST = "192.0.2.1"
+V1 = Trouble(HOST, "1.3.6.1.6.3.1.1.5.3", b"", generic=2, v1=True)
 
 
 def trap(*, ticks=1, request_id=1, text=b"", community=b"public", kind=codec.PduType.TRAP_V2, head=True):
@@ -26,9 +30,24 @@ def trap(*, ticks=1, request_id=1, text=b"", community=b"public", kind=codec.Pdu
     return codec.encode_message(codec.V2C, community, codec.encode_pdu(kind, varbinds, request_id=request_id))
 
 
-def fresh(data, at_ms=0):
+def fresh(data, at_ms=0, host=HOST):
     pdu = codec.decode_message(data).pdu
-    return to_event(pdu, address="192.0.2.1", names=standard(), at_ms=at_ms, collector="snmp")
+    return to_event(pdu, address=host, names=standard(), at_ms=at_ms, collector="snmp")
+
+
+class Heard:
+    """What a prepared event would be offered as."""
+
+    def __init__(self, event):
+        self.event = event
+
+    def offer(self, at_ms):
+        return replace(self.event, at_ms=at_ms)
+
+
+def looked(seen, data, at_ms=0, host=HOST):
+    known = seen.look(host, data)
+    return known and known.offer(at_ms)
 
 
 @given(NUMBERS, NUMBERS, NUMBERS, st.sampled_from([0, 20, 120, 160, 300, 1000]), st.integers(0, 2**40))
@@ -37,18 +56,64 @@ def test_a_repeat_becomes_what_decoding_would_make_of_it(first, later, request_i
     text = b"x" * size
     original = trap(ticks=first, text=text)
     repeat = trap(ticks=later, request_id=request_id, text=text)
-    community, rest, _ = again.cut(original)
-    seen.remember((community, rest), fresh(original), len(original))
+    assert looked(seen, original) is None
+    seen.remember(HOST, original, fresh(original), Heard)
+    assert looked(seen, original, at_ms) == fresh(original, at_ms)
 
-    community, rest, ticks = again.cut(repeat)
-    assert ticks == later
-    assert seen.event((community, rest), ticks, at_ms) == fresh(repeat, at_ms)
+    assert looked(seen, repeat, at_ms) in (None, fresh(repeat, at_ms))
+    seen.remember(HOST, repeat, fresh(repeat), Heard)  # now its lengths are known
+    for data in (original, repeat, original):
+        assert looked(seen, data, at_ms) == fresh(data, at_ms)
 
 
-def test_another_community_or_other_words_are_another_key():
-    keys = {again.cut(data)[:2] for data in (trap(), trap(community=b"private"), trap(text=b"x"))}
-    assert len(keys) == 3
-    assert again.cut(trap())[0] == b"public"
+@given(NUMBERS, NUMBERS, st.integers(0, 2**40))
+def test_a_repeat_of_a_v1_trap_too(first, later, at_ms):
+    seen = again.Again(10)
+    original, repeat = (V1.told(ticks * 1000) for ticks in (first, later))
+    seen.remember(HOST, original, fresh(original), Heard)
+    if len(original) == len(repeat):
+        assert looked(seen, repeat, at_ms) == fresh(repeat, at_ms)
+
+
+@given(st.lists(st.tuples(st.integers(0, 59), st.integers(0, 2**20)), max_size=60), st.sampled_from([4, 1000]))
+def test_a_stream_gives_the_same_with_and_without_it(told, most):
+    """Many devices, v1 and v2c, in any order, and a memory that is too small or large enough."""
+    seen, known = again.Again(most), troubles(60)
+    for at_ms, (which, number) in enumerate(told):
+        data, host = known[which].told(number * 1000), known[which].address
+        event = fresh(data, at_ms, host)
+        assert looked(seen, data, at_ms, host) in (None, event)
+        kept = seen.remember(host, data, event, Heard)
+        assert kept.offer(at_ms) == event
+        assert looked(seen, data, at_ms, host) == event
+
+
+def test_another_sender_community_or_word_is_another_trap():
+    seen = again.Again(10)
+    seen.remember(HOST, trap(), fresh(trap()), Heard)
+    assert seen.look(HOST, trap())
+    assert not seen.look("192.0.2.2", trap())
+    for other in (trap(community=b"publik"), trap(text=b"x")):
+        assert not seen.look(HOST, other)
+
+
+def test_two_layouts_of_one_length_are_told_apart():
+    """A guess that is wrong is set right, and a message that only looks like a known one at the wrong places is not it."""
+    short, long = trap(ticks=2**24, request_id=2**16), trap(ticks=2**16, request_id=2**24)
+    assert len(short) == len(long)
+    assert again.layout_of(short) != again.layout_of(long)
+    seen = again.Again(10)
+    for data in (short, long):
+        seen.remember(HOST, data, fresh(data), Heard)
+    for data in (short, long, short):
+        assert looked(seen, data) == fresh(data)
+    a, b, c, d = again.layout_of(long)
+    first = again.layout_of(short)
+    forged = short[: first.request] + long[a:b] + short[first.after_request : first.ticks] + long[c:d]
+    forged += short[first.after_ticks :]
+    assert len(forged) == len(short)
+    seen.look(HOST, long)  # so that the guess is the wrong one
+    assert seen.look(HOST, forged) is None
 
 
 @pytest.mark.parametrize(
@@ -61,47 +126,55 @@ def test_another_community_or_other_words_are_another_key():
         trap(community=b"x" * 130),
         trap().replace(b"\x02\x01\x00\x02\x01\x00", b"\x02\x01\x00\x02\x01\x01"),
         codec.encode_message(codec.V1, b"public", codec.encode_pdu(codec.PduType.GET_REQUEST, [], request_id=1)),
+        V1.told(1) + b"\0",
+        V1.told(1).replace(b"\x43", b"\x02"),
     ],
 )
 def test_anything_but_a_plain_trap_takes_the_long_way(data):
-    assert again.cut(data) is None
+    assert again.layout_of(data) is None
 
 
 def test_an_indefinite_length_is_not_taken_for_128_octets():
     definite = trap(text=bytes(35))
     assert definite[:3] == b"\x30\x81\x80"
-    assert again.cut(definite)
-    assert again.cut(b"\x30\x80" + definite[3:]) is None
+    assert again.layout_of(definite)
+    assert again.layout_of(b"\x30\x80" + definite[3:]) is None
 
 
 @given(st.binary(max_size=80))
-def test_any_octets_are_cut_without_an_error(data):
-    again.cut(data)
+def test_any_octets_are_looked_at_without_an_error(data):
+    seen = again.Again(10)
+    seen.remember(HOST, trap(), fresh(trap()), Heard)
+    again.layout_of(data)
+    assert seen.look(HOST, data) is None
 
 
-@given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), min_size=1, max_size=4))
-def test_what_is_cut_like_a_known_trap_decodes_like_it(damage):
-    """A message that shares its key with a valid one is valid too, however it was made."""
-    original = trap(ticks=70_000)
+@given(
+    st.sampled_from([trap(ticks=70_000), V1.told(7_000_000)]),
+    st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), min_size=1, max_size=4),
+)
+def test_what_looks_like_a_known_trap_decodes_like_it(original, damage):
+    """A message that is taken for a valid one is valid too, however it was made."""
     changed = bytearray(original)
     for at, octet in damage:
         changed[at % len(changed)] = octet
-    parts = again.cut(bytes(changed))
-    if parts is not None and parts[:2] == again.cut(original)[:2]:
-        event = fresh(bytes(changed))
-        assert event.labels["uptime"] == str(parts[2] // 100)
-        assert event.labels["trap_oid"] == "1.3.6.1.6.3.1.1.5.3"
+    seen = again.Again(10)
+    seen.remember(HOST, original, fresh(original), Heard)
+    known = looked(seen, bytes(changed))
+    if known is not None:
+        assert known == fresh(bytes(changed))
     with contextlib.suppress(DecodeError):
         fresh(bytes(changed))
 
 
 def test_the_memory_is_bounded_and_can_be_turned_off():
-    event = fresh(trap())
     small, off = again.Again(2), again.Again(0)
-    for number in range(3):
-        small.remember(number, event, 100)
-    off.remember(1, event, 100)
-    small.remember("long", event, 1501)
+    traps = [trap(text=b"%d" % number) for number in range(3)]
+    for data in traps:
+        assert small.remember(HOST, data, fresh(data), Heard)
+        assert off.remember(HOST, data, fresh(data), Heard) is None
+    long = trap(text=bytes(1500))
+    assert small.remember(HOST, long, fresh(long), Heard) is None
 
-    assert [small.event(key, 1, 0) is not None for key in (0, 1, 2, "long")] == [False, False, True, False]
-    assert off.event(1, 1, 0) is None
+    assert [small.look(HOST, data) is not None for data in (*traps, long)] == [False, False, True, False]
+    assert off.look(HOST, traps[0]) is None

@@ -8,6 +8,7 @@ import pytest
 
 from collectors.snmp.config import parse_listen
 from collectors.snmp.sockets import Listener, bind, drops_in_proc
+from collectors.snmp.sockets import datagram as words_of
 
 HEAD = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops"
 LINE = " 3344: 0100007F:AB77 00000000:0000 07 00000000:00000F00 00:00000000 00000000     0        0 28725 2 000000006bf96b72 97"
@@ -22,7 +23,7 @@ def test_ipv4_over_a_dual_socket_is_answered_from_where_it_was_sent_to(sender):
     sender.settimeout(2)
     sender.connect(("127.0.0.9", listener.port))
     sender.send(b"question")
-    datagram = listener.receive()
+    datagram = words_of(listener.receive())
     sent = listener.answer(datagram, b"answer")
     listener.close()
 

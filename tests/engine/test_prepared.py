@@ -1,0 +1,98 @@
+"""What is prepared once and offered many times comes to what the same events come to one by one."""
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+FOLDERS = itertools.count()
+KINDS = (("r1", "raise"), ("r1", "clear"), ("r2", "raise"), ("r2", "note"), ("mail", "raise"))
+acts = st.lists(
+    st.one_of(st.sampled_from(KINDS), st.sampled_from(KINDS[:2]), st.sampled_from(["commit", "reload", "refused"])),
+    max_size=25,
+)
+
+
+async def _outcome(bench: Any) -> list[Any]:
+    kept = ("fingerprint", "state", "impact", "occurrences", "first_seen_ms", "last_seen_ms", "summary")
+    incidents = [{name: item[name] for name in kept} for item in await bench.incidents()]
+    operations = [(one["sink"], one["kind"], one["rank"]) for one in (await bench.reader.operations()).items]
+    return [sorted(map(str, incidents)), sorted(operations)]
+
+
+def _told(run: Any) -> tuple[Any, ...]:
+    return run.verdict, run.event.source, run.offered, run.first_ms, run.last_ms
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(acts=acts, later=st.lists(st.integers(-3, 50), min_size=25, max_size=25))
+async def test_prepared_events_come_to_what_plain_ones_do(build, say, acts, later) -> None:
+    seen = []
+    for prepares in (True, False):
+        async with build(runs=False, folder=f"prepared{next(FOLDERS)}") as bench:
+            engine, prepared, at_ms = bench.engine, {}, bench.clock.now_ms()
+            for act, more in zip(acts, later, strict=False):
+                at_ms += more
+                if act == "commit":
+                    await engine.drain()
+                elif act == "refused":  # a batch comes back from a disk that is full
+                    engine._pending.give_back(engine._pending.take(100))
+                elif act == "reload":
+                    engine.judge = say.judge(say.Rule(name="all", setting=say.Setting(summary=say.Template("new"))))
+                else:
+                    source, kind = act
+                    known_as = ("mid:<1@x>",) if source == "mail" else ()
+                    event = bench.event(source, kind, at_ms=at_ms, summary="old", known_as=known_as)
+                    if prepares:
+                        assert prepared.setdefault(act, engine.prepare(replace(event, at_ms=0))).offer(at_ms)
+                    else:
+                        assert engine.offer(event)
+            waits = [_told(run) for runs in engine._pending._runs.values() for run in runs]
+            inputs = engine._pending.inputs
+            await engine.drain()
+            seen.append([waits, inputs, *await _outcome(bench)])
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+async def test_one_more_always_has_room_and_another_is_refused(build, say, limit: int) -> None:
+    async with build(runs=False, limits=say.Limits(pending_max=limit)) as bench:
+        events = [bench.engine.prepare(bench.event(f"r{number}")) for number in range(3)]
+        told = [[event.offer(1) for _ in range(2)] for event in events]
+        assert told == [[number < limit] * 2 for number in range(3)]
+        assert bench.engine._pending.inputs == 2 * limit
+
+
+async def test_judged_once_and_again_after_a_reload(build, say) -> None:
+    class Counting:
+        def __init__(self, judge: Any) -> None:
+            self.judge_, self.count = judge, 0
+
+        def judge(self, event: Any) -> Any:
+            self.count += 1
+            return self.judge_.judge(event)
+
+    first, second = Counting(say.judge()), Counting(say.judge())
+    async with build(runs=False, judged_by=first) as bench:
+        event = bench.engine.prepare(bench.event())
+        for _ in range(3):
+            event.offer(bench.clock.now_ms())
+            await bench.engine.drain()
+        bench.engine.judge = second
+        event.offer(bench.clock.now_ms())
+        assert (first.count, second.count) == (1, 1)
+
+
+async def test_what_the_rules_cannot_bear_is_set_aside_each_time(build) -> None:
+    class Broken:
+        def judge(self, _event: Any) -> Any:
+            raise RuntimeError("a bug")
+
+    async with build(judged_by=Broken()) as bench:
+        event = bench.engine.prepare(bench.event())
+        assert event.offer(1)
+        assert event.offer(2)
+        assert len(bench.engine._pending) == 0
