@@ -224,6 +224,12 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
             ("mute", "id", "SELECT id FROM mute WHERE until_ms < ?", (keep.windows_after_ms,)),
             ("quarantine", "id", "SELECT id FROM quarantine WHERE at_ms < ?", (keep.quarantined_after_ms,)),
             ("quarantine", "id", _BEYOND_BYTES, (keep.quarantine_bytes,)),
+            (
+                "tally",
+                "(scope, key)",
+                "SELECT scope, key FROM tally WHERE period < (SELECT max(period) FROM tally)",
+                (),
+            ),
             ("timeline", "id", _MIDDLE_OF_TIMELINES, (keep.timeline_rows, keep.timeline_rows, half, half)),
         ):
             gone += self._db.execute(

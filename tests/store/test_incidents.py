@@ -310,3 +310,15 @@ async def test_a_wish_to_attach_every_stored_file_becomes_an_operation_each(stor
     assert [one["body"]["name"] for one in found] == ["0.png", "1.png"]
     one = await store.run(lambda tx: tx.attachment(say.incident(1).id, found[1]["body"]["sha256"]))
     assert one == files[1]
+
+
+async def test_counts_of_periods_that_are_over_are_pruned_in_bites(store) -> None:
+    def count(tx, period: int) -> None:
+        for number in range(period, period + 5):
+            tx.tally("source_storm", f"s{number}", period=period)
+
+    await store.run(lambda tx: count(tx, 1))
+    await store.run(lambda tx: count(tx, 2))  # four of them are counted anew
+    assert [await store.run(lambda tx: tx.prune(Retention(), limit=4)) for _ in range(2)] == [1, 0]
+    assert await store.run(lambda tx: tx.tally("source_storm", "s2", period=2)) == 2
+    assert await store.run(lambda tx: tx.tally("source_storm", "s1", period=2)) == 1
