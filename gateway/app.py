@@ -400,8 +400,8 @@ async def running(
 async def _take_up(app: App) -> None:
     """Take up what the last process left."""
     try:
+        await app.load()  # first: it moves what was stored by a clock that was set back since
         recovered = await app.store.run(lambda tx: tx.recover_operations(now_ms=app.clock.now_ms()))
-        await app.load()
     except StoreError as error:
         raise StartError(f"nothing can be stored in {app.state_dir}: {error}; make room there") from None
     if recovered:

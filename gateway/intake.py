@@ -114,7 +114,7 @@ class CollectorIntake:
 
     def beat(self, beat: Beat) -> asyncio.Future[Receipt] | None:
         """Hand a sign of life to the watch, which counts it."""
-        return self._watch(beat)
+        return self._refused() or self._watch(beat)
 
     def received(self, count: int = 1) -> None:
         """Count inputs as they arrive."""

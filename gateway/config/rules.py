@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from gateway.config.models import Hold
 from gateway.config.types import Duration, Name
 from gateway.core.event import EventKind
+from gateway.core.gather import PARENT_RULES
 from gateway.core.impact import Impact
 from gateway.core.match import Matcher, Template
 from gateway.core.rules import DEFAULT_RULE, Rule, Setting
@@ -37,6 +38,8 @@ def _ages(given: dict[str, Impact]) -> dict[str, Impact]:
 
 
 def _rule_name(text: str) -> str:
+    if text in PARENT_RULES:
+        raise PydanticCustomError("reserved", '"{name}" is a rule of our own; name it otherwise', {"name": text})
     if text == DEFAULT_RULE:
         raise PydanticCustomError("reserved", '"default" is what no rule matches; name it otherwise')
     return text

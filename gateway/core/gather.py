@@ -126,10 +126,11 @@ class Gatherings:
 
 def is_parent(incident: Incident) -> bool:
     """Whether others may belong to it."""
-    return incident.rule in _PARENTS
+    return incident.rule in PARENT_RULES
 
 
-_PARENTS = frozenset({GROUP, *Scope})
+PARENT_RULES = frozenset({GROUP, *Scope})
+"""Stand in place of a rule's name in the verdict on a greater incident; no configured rule has such a name."""
 
 
 def told_of(gathering: Gathering, *, period_ms: int) -> str:
@@ -151,14 +152,20 @@ def told_of(gathering: Gathering, *, period_ms: int) -> str:
 def raise_parent(
     gathering: Gathering, event: Event, verdict: Verdict, *, impact: Impact, period_ms: int
 ) -> tuple[Event, Verdict]:
-    """The parent raised (once more) by one of its children; team and sinks are the child's own."""
+    """The parent raised (once more) by one of its children; team and sinks are the child's own.
+
+    It has no label but those that all its children share, so that what mutes one child mutes no parent of others; and no
+    mail thread, requester or file, which stay the child's.
+    """
     group = gathering.group
+    shared = {name: event.labels[name] for name in group.by if name in event.labels} if group else {}
     least = (group.impact or impact) if group else graver(impact, Impact.HIGH)
     summary = told_of(gathering, period_ms=period_ms)
     return (
         replace(
             event, collector=OURSELVES, condition=gathering.condition, kind=EventKind.RAISE, object=gathering.object,
             source=gathering.source, description="", severity="", identity="", summary=summary,
+            labels=shared, references=(), known_as=(), requester="", attachments=(),
         ),
         replace(
             verdict, rule=gathering.condition, fingerprint=gathering.fingerprint, condition=gathering.condition,

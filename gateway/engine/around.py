@@ -115,22 +115,23 @@ class Surroundings:
         return None if found is None else belonging(*found)
 
     def _inhibited(self, incident: Incident) -> Mute | None:
-        greater = self._inhibitor(incident, frozenset())
+        greater = self._inhibitor(incident, set())
         if greater is None:
             return None
         what = " ".join(filter(None, (greater.condition, "on", greater.source, greater.object)))
         return Mute(mark=Muted.INHIBITED, by=greater.id, why=f"{MARK_PREFIX}{greater.id} ({what}), which inhibits it")
 
-    def _inhibitor(self, incident: Incident, seen: frozenset[str]) -> Incident | None:
+    def _inhibitor(self, incident: Incident, visited: set[str]) -> Incident | None:
         """An open incident that mutes this one: one of which people are told, or that such a one mutes in turn.
 
-        So of two that would mute each other, one is told.
+        So of two that would mute each other, one is told. No child mutes its parent, which would wait for it for ever.
         """
+        visited.add(incident.id)
         for facet in self._inhibitions.as_target(incident):
             for other in self._tx.holders(facet, but=incident.id, limit=MOST_ASKED):
-                if other.id in seen:
+                if other.id in visited or other.parent == incident.id:
                     continue
-                if Muted.INHIBITED not in other.muted or self._inhibitor(other, seen | {incident.id}) is not None:
+                if Muted.INHIBITED not in other.muted or self._inhibitor(other, visited) is not None:
                     return other
         return None
 

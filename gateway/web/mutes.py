@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gateway.app import App
 
 LARGEST = 65_536
+FARTHEST_MS = 10 * LONGEST_MS
+"""A window begins no farther from now."""
 MOST_WINDOWS = 1000
 """Stored at once: each is asked of each new incident."""
 MOST_MATCHERS = 50
@@ -67,6 +69,8 @@ class Mutes:
                 409, f"there are {MOST_WINDOWS} windows already; end some, or use fewer with wider matchers"
             )
         from_ms = round(datetime.fromisoformat(wanted.begins).timestamp() * 1000) if wanted.begins else now_ms
+        if abs(from_ms - now_ms) > FARTHEST_MS:
+            raise HTTPException(400, f"from: {wanted.begins} is more than ten years away")
         window = Window(
             id=self._new_id(now_ms),
             kind=Muted(wanted.kind),

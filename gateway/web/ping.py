@@ -61,6 +61,9 @@ class Pings:
             reason = Dropped.OVERLOAD if error.status_code == _TOO_MANY else Dropped.UNSUPPORTED
             metrics.INPUTS_DROPPED.labels(PING, reason).inc()
             raise
+        if self._app.damage:
+            metrics.INPUTS_DROPPED.labels(PING, Dropped.OVERLOAD).inc()
+            raise HTTPException(503, "nothing can be stored now; ping again", {"Retry-After": "10"})
         beat = Beat(
             collector=PING,
             station=name,

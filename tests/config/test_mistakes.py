@@ -84,6 +84,7 @@ sinks = ["papyrus"]
         ("[collectors.bell]\nenabled = 1", "collectors.bell.enabled: must be true or false"),
         ("[rule]\nname = 'x'", "rule: must be an array of tables: [[rule]]"),
         ("[[rule]]\nmatch = 'a = b'", "rule[1]: name: is required: add it (Its name, unique among all rules"),
+        ("[[rule]]\nname = 'group'", '"group" is a rule of our own; name it otherwise'),
         ("[[rule]]\nname = 'default'", '"default" is what no rule matches; name it otherwise'),
         ("[[rule]]\nname = ' '", "must not be empty; give it a name"),
         ("[[rule]]\nname = 'x'\nproceed = true", "unknown key"),

@@ -99,6 +99,15 @@ async def test_more_than_so_many_of_a_site_are_children_of_one_incident(gathered
         assert "P3 station_down s7 open" in shown.description
 
 
+async def test_a_parent_has_only_the_labels_that_all_its_children_share(gathered) -> None:
+    async with gathered(SITE) as (bench, desk):
+        for number in range(10):
+            bench.offer(f"s{number}", condition="station_down", labels={"site": "lyon", "rack": "7"})
+        await settle(bench, desk)
+        (parent,) = [one for one in await bench.incidents() if one["condition"] == "group"]
+        assert parent["labels"] == {"site": "lyon"}
+
+
 async def test_who_has_a_ticket_already_is_told_of_the_greater_one(gathered) -> None:
     async with gathered(SITE) as (bench, desk):
         bench.offer("s0", condition="station_down", labels={"site": "lyon"})
