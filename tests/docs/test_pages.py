@@ -23,6 +23,8 @@ from gateway.testing.clock import ManualClock
 from gateway.testing.intake import RecordingIntake
 from gateway.testing.keep import MemoryKeep
 
+ROOT = Path(__file__).parents[2]
+PATH_OF_TESTS = re.compile(r"`(tests/[\w/.]+)`")
 SECRET = re.compile(r"\b(env|credential):([A-Za-z0-9_-]+)")
 
 
@@ -198,3 +200,9 @@ def test_each_page_of_a_decision_has_its_four_parts(pages):
     assert wrong == []
     numbers = [int(page.rpartition("/")[2][:4]) for page in decisions]
     assert len(set(numbers)) == len(numbers)
+
+
+def test_the_tests_that_pages_point_to_exist():
+    named = {(page.name, path) for page in ROOT.glob("docs/*.md") for path in PATH_OF_TESTS.findall(page.read_text())}
+    assert len(named) > 15
+    assert not [where for where in sorted(named) if not (ROOT / where[1]).exists()]

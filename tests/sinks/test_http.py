@@ -225,6 +225,9 @@ def test_an_address_of_a_tracker_is_taken(good) -> None:
         "https://x.example/?a=1",
         "https://",
         "ftp://x",
+        "https://169.254.169.254/latest",
+        "https://[fe80::1]/",
+        "https://metadata.google.internal",
     ],
 )
 def test_an_address_that_would_leak_credentials_is_refused(bad) -> None:
