@@ -8,7 +8,8 @@ Deadlines are on the observed clock (see `Station`); timestamps in payloads serv
 clocks are wrong more often than they are right.
 
 The caller keeps the returned station once the signals are on disk; then a beat that upstream repeats because we did
-not acknowledge it finds the old station and says the same again.
+not acknowledge it finds the old station and says the same again. No beat repeats a silence: before it is told, the
+caller stores the old station as `telling`, so that its next beat clears what may have been told.
 """
 
 import math
@@ -45,6 +46,7 @@ __all__ = [
     "outlived",
     "resumed",
     "retired",
+    "telling",
 ]
 
 PRESENCE_BACK_S = 300.0
@@ -98,7 +100,7 @@ def expired(station: Station, policy: Policy, *, observed_s: float, now_ms: int)
     if station.state is StationState.DOWN:
         if not station.covered:
             return replace(station, back=0, deadline_s=NEVER), ()  # it did not come back after all
-        alone = replace(station, back=0, covered=False, deadline_s=NEVER)
+        alone = replace(station, back=0, covered=False, told=True, deadline_s=NEVER)
         return alone, (_down_signal(alone, now_ms=now_ms),)
     if station.state is StationState.NEW and policy.must_appear_s is None:
         return replace(station, deadline_s=NEVER), ()
@@ -106,13 +108,23 @@ def expired(station: Station, policy: Policy, *, observed_s: float, now_ms: int)
         wait_s = max(policy.confirm_s, (policy.misses - 1) * station.interval_s)
         return replace(station, state=StationState.LATE, misses=1, deadline_s=station.deadline_s + wait_s), ()
     misses = station.misses if station.will else policy.misses
-    down = replace(station, state=StationState.DOWN, misses=misses, back=0, down_since_ms=now_ms, deadline_s=NEVER)
+    down = replace(
+        station, state=StationState.DOWN, misses=misses, back=0, told=True, down_since_ms=now_ms, deadline_s=NEVER
+    )
     return down, (_down_signal(down, now_ms=now_ms),)
 
 
-def covered(station: Station) -> Station:
-    """A station that is down, when the outage of its site tells so; it waits for a beat, or for `outlived`."""
-    return replace(station, covered=True, back=0, deadline_s=NEVER)
+def telling(station: Station) -> Station:
+    """A station of which it is about to be told that it is down."""
+    return replace(station, told=True)
+
+
+def covered(station: Station, *, told: bool = False) -> Station:
+    """A station that is down, when the outage of its site tells so; it waits for a beat, or for `outlived`.
+
+    ``told``: it may have been told alone before.
+    """
+    return replace(station, covered=True, told=told, back=0, deadline_s=NEVER)
 
 
 def outlived(station: Station, *, observed_s: float) -> Station:
@@ -157,7 +169,7 @@ def resumed(station: Station, policy: Policy, *, observed_s: float) -> Station:
 def retired(station: Station) -> Heard:
     """The station was taken out of service: whatever was wrong with it is over. A beat would discover it anew."""
     signals = []
-    if station.state is StationState.DOWN and not station.covered:
+    if station.told:
         signals.append(_signal(station, EventKind.CLEAR, STATION_DOWN, "was taken out of service", cause="retired"))
     if station.fault:
         signals.append(_signal(station, EventKind.CLEAR, STATION_FAULT, "was taken out of service", cause="retired"))
@@ -167,6 +179,7 @@ def retired(station: Station) -> Heard:
         fault="",
         will=False,
         covered=False,
+        told=False,
         beats=0,
         gaps=(),
         deadline_s=NEVER,
@@ -258,6 +271,7 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
         back=back,
         down_since_ms=station.down_since_ms if down else 0,
         covered=station.covered if down else False,
+        told=station.told if down else False,
         fault=station.fault,
         born=station.born or birth,
         will=False,
@@ -268,10 +282,11 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
         gaps=gaps,
         counted_s=counted_s,
     )
-    if down or station.state is not StationState.DOWN or station.covered:
+    if down or not station.told:
         return alive, ()
-    away = _span((beat.at_ms - station.down_since_ms) / 1000)
-    return alive, (_signal(alive, EventKind.CLEAR, STATION_DOWN, f"is back after {away} down", cause="beat"),)
+    away = f"back after {_span((beat.at_ms - station.down_since_ms) / 1000)} down"
+    words = away if station.state is StationState.DOWN else "heard, and is not down"
+    return alive, (_signal(alive, EventKind.CLEAR, STATION_DOWN, f"is {words}", cause="beat"),)
 
 
 def _next_state(
@@ -319,9 +334,10 @@ def _left(station: Station, beat: Beat) -> Heard:
         back=0,
         down_since_ms=0,
         covered=False,
+        told=False,
         deadline_s=NEVER,
     )
-    if station.state is not StationState.DOWN or station.covered:
+    if not station.told:
         return asleep, ()
     return asleep, (_signal(asleep, EventKind.CLEAR, STATION_DOWN, "says that it left on purpose", cause="leave"),)
 
@@ -334,7 +350,7 @@ def _remembered(station: Station, beat: Beat, policy: Policy, *, observed_s: flo
         case BeatKind.WILL:
             return _willed(station, policy, observed_s=observed_s)
         case BeatKind.LEAVE if station.state in (StationState.UP, StationState.LATE):
-            return _left(station, beat)[0]
+            return replace(_left(station, beat)[0], told=station.told)
         case _:
             return station
 

@@ -119,7 +119,9 @@ class Station:
     """Beats since it was down; a birth counts for all that are needed but one."""
     down_since_ms: int = 0
     covered: bool = False
-    """It is down, and the outage of its site tells so: it has no incident of its own."""
+    """It is down, and the outage of its site tells so."""
+    told: bool = False
+    """It may have an incident of its own, since that it is down was told, or was about to be: its return is told, too."""
     fault: str = ""
     """What the station says is wrong with it; empty while it is well."""
     born: bool = False

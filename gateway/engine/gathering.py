@@ -122,22 +122,20 @@ class Gatherer:
         return decision
 
 
-def look_at_parents(tx: Transaction, around: Surroundings, *, now_ms: int) -> list[Decision]:
-    """End each group of which few children are left; let each last whose children came back, or flap in numbers."""
-    gatherings, decisions = around.gatherings, []
-    until = {group.name: group.until for group in gatherings.groups}
-    for parent in around.parents():
-        if parent.condition == GROUP:
-            most = until.get(parent.object, 0)
-            lasts = tx.children_left(parent.id, limit=most + 1, flapping=False) > most
-            wrong = State.RECOVERING if lasts else State.OPEN
-            kind = (EventKind.RAISE if lasts else EventKind.CLEAR) if parent.state is wrong else None
-        else:
-            rate = gatherings.rates.get(Scope(parent.condition), Rate(0, 0))
-            flaps = rate.high and tx.children_left(parent.id, limit=rate.low, flapping=True) >= rate.low
-            kind = EventKind.RAISE if flaps and now_ms - parent.raised_ms >= gatherings.period_ms else None
-        if kind is not None:
-            event, verdict = said_of_parent(parent, kind, at_ms=max(now_ms, parent.raised_ms))
-            heard = Heard(event=event, verdict=verdict, count=0, first_ms=event.at_ms, last_ms=event.at_ms)
-            decisions.append(apply(tx, parent, heard, now_ms=now_ms, around=around))
-    return decisions
+def look_at_parent(tx: Transaction, parent: Incident, around: Surroundings, now_ms: int) -> Decision | None:
+    """End a group of which few children are left; let one last whose children came back, or flap in numbers."""
+    gatherings = around.gatherings
+    if parent.condition == GROUP:
+        most = next((group.until for group in gatherings.groups if group.name == parent.object), 0)
+        lasts = tx.children_left(parent.id, limit=most + 1, flapping=False) > most
+        wrong = State.RECOVERING if lasts else State.OPEN
+        kind = (EventKind.RAISE if lasts else EventKind.CLEAR) if parent.state is wrong else None
+    else:
+        rate = gatherings.rates.get(Scope(parent.condition), Rate(0, 0))
+        flaps = rate.high and tx.children_left(parent.id, limit=rate.low, flapping=True) >= rate.low
+        kind = EventKind.RAISE if flaps and now_ms - parent.raised_ms >= gatherings.period_ms else None
+    if kind is None:
+        return None
+    event, verdict = said_of_parent(parent, kind, at_ms=max(now_ms, parent.raised_ms))
+    heard = Heard(event=event, verdict=verdict, count=0, first_ms=event.at_ms, last_ms=event.at_ms)
+    return apply(tx, parent, heard, now_ms=now_ms, around=around)

@@ -2,18 +2,22 @@
 
 What mutes an incident is asked anew each time, from the store and the configuration as they are: a window that was ended,
 a reload and a restart need nothing remembered.
+
+On failure: what is looked at together is looked at one by one, and who cannot be borne is told and left out.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import structlog
 
 from gateway.core.decision import Decision, Look
+from gateway.core.incident import Incident
 from gateway.core.reason import Reason
 from gateway.engine.applying import apply
 from gateway.engine.around import Surroundings
-from gateway.engine.gathering import look_at_parents
+from gateway.engine.gathering import look_at_parent
 from gateway.plugin import Clock
 from gateway.store.api import StoreError, Transaction
 
@@ -29,6 +33,8 @@ MINUTE_MS = 60_000
 FIRST = (0, "")
 
 Work = Callable[[Transaction, int], list[Decision]]
+Ask = Callable[[Transaction, Surroundings], Sequence[Incident]]
+LookAt = Callable[[Transaction, Incident, Surroundings, int], Decision | None]
 
 
 class Releases:
@@ -50,10 +56,6 @@ class Releases:
         self._minute = 0
         self._released = 0
         self._stirred = asyncio.Event()
-        self._cursor = FIRST
-        """Behind whom to look next."""
-        self._more = True
-        """Whether there are others behind."""
         self._edge_ms: int | None = None
         """When the next window ends."""
 
@@ -70,16 +72,21 @@ class Releases:
                 wait_s = await self.look()
             except StoreError:
                 wait_s = REST_S  # the timers tell of a disk that refuses
-            except Exception:
-                log.exception("release.failed")
             await self._clock.wait(self._stirred, wait_s)
             await self._clock.sleep(REST_S)
 
     async def look(self) -> float:
-        """Look at all that waits; seconds until the next look is due."""
-        self._cursor, self._more = FIRST, True
-        while self._more:
-            await self._decide(self._bite)
+        """Look at the greater incidents, then at all that waits; seconds until the next look is due.
+
+        Raises:
+            StoreError: the disk refused; look again.
+        """
+        await self._each(lambda _tx, around: around.parents(), look_at_parent)
+        after, more = FIRST, True
+        while more:
+            found = await self._each(lambda tx, _around, after=after: tx.muted(after=after, limit=BITE), self._release)  # type: ignore[misc]
+            more = len(found) == BITE and self._room(self._clock.now_ms()) > 0
+            after = (found[-1].impact.rank, found[-1].id) if found else FIRST
         now_ms = self._clock.now_ms()
         if self._room(now_ms) == 0:
             return (MINUTE_MS - now_ms % MINUTE_MS) / 1000
@@ -90,20 +97,52 @@ class Releases:
             self._minute, self._released = now_ms // MINUTE_MS, 0
         return max(0, self._per_min - self._released)
 
-    def _bite(self, tx: Transaction, now_ms: int) -> list[Decision]:
-        """Look at the next few, before the first ones at the greater incidents; what changed."""
-        around, room = self._around(tx, now_ms), self._room(now_ms)
-        decisions = look_at_parents(tx, around, now_ms=now_ms) if self._cursor is FIRST else []
-        self._edge_ms = around.next_edge_ms()
-        found = tx.muted(after=self._cursor, limit=BITE)
-        self._more = len(found) == BITE
-        self._cursor = (found[-1].impact.rank, found[-1].id) if found else FIRST
-        for incident in found:
-            if room == 0:
-                self._more = False
-                break
-            decision = apply(tx, incident, Look(), now_ms=now_ms, around=around)
-            if decision.reason is Reason.RELEASED:
-                decisions.append(decision)
-                room, self._released = room - 1, self._released + 1
-        return decisions
+    async def _each(self, ask: Ask, look_at: LookAt) -> Sequence[Incident]:
+        """Look at each that ``ask`` finds, in one transaction, so that one which cannot be borne holds up no other."""
+        found: Sequence[Incident] = ()
+
+        def all_at_once(tx: Transaction, now_ms: int) -> list[Decision]:
+            nonlocal found
+            around = self._around(tx, now_ms)
+            self._edge_ms, found = around.next_edge_ms(), ask(tx, around)
+            decided = (look_at(tx, incident, around, now_ms) for incident in found)
+            return [decision for decision in decided if decision is not None]
+
+        def one_alone(tx: Transaction, now_ms: int, incident_id: str) -> list[Decision]:
+            incident = tx.incident(incident_id)
+            decision = look_at(tx, incident, self._around(tx, now_ms), now_ms) if incident else None
+            return [] if decision is None else [decision]
+
+        try:
+            await self._counted(all_at_once)
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("releases.failed")
+            for incident in found:
+                try:
+                    await self._counted(partial(one_alone, incident_id=incident.id))
+                except StoreError:
+                    raise
+                except Exception:
+                    log.exception("release.failed", incident=incident.id)
+        return found
+
+    async def _counted(self, work: Work) -> None:
+        """Decide; what was released in a transaction that failed does not count."""
+        released = self._released
+        try:
+            await self._decide(work)
+        except Exception:
+            self._released = released
+            raise
+
+    def _release(self, tx: Transaction, incident: Incident, around: Surroundings, now_ms: int) -> Decision | None:
+        """Let it go if nothing mutes it any more, while there is room in this minute."""
+        if self._room(now_ms) == 0:
+            return None
+        decision = apply(tx, incident, Look(), now_ms=now_ms, around=around)
+        if decision.reason is not Reason.RELEASED:
+            return None
+        self._released += 1
+        return decision

@@ -165,6 +165,7 @@ def station_of(row: tuple[Any, ...]) -> Station:
     rest["interval_from"] = IntervalFrom(rest["interval_from"])
     rest["gaps"] = tuple(rest["gaps"])
     rest["doubted"] = tuple(rest["doubted"]) if rest["doubted"] else None
+    rest.setdefault("told", state == StationState.DOWN and not rest["covered"])  # older rows lack it
     return Station(station=name, site=site, state=StationState(state), seen_ms=seen_ms, **rest)
 
 

@@ -5,8 +5,9 @@ many silent stations have in common. What silence means is decided by `gateway.c
 (many), `feed` (whether we can believe what we hear).
 
 On failure: an edge is told first and its station stored next, before the beat is acknowledged: whenever we die, the
-beat comes again and finds the station as it was, so that the edge is told again and never missed. What the disk refuses
-stays due.
+beat comes again and finds the station as it was, so that the edge is told again and never missed. A silence, which no
+beat brings again, is announced on disk before it is told: whenever we die, the station's return clears it. What the disk
+refuses stays due.
 """
 
 from gateway.watch.watch import Watch

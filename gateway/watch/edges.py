@@ -1,4 +1,7 @@
-"""Edges (down, fault, back) on their way to the disk: the event first, then the station."""
+"""Edges (down, fault, back) on their way to the disk: the event first, then the station.
+
+Before a silence, which no beat would repeat, `Watch` stores that it is about to be told.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -82,9 +85,11 @@ def without(now: Station, before: Station, after: Station, signals: tuple[Signal
     conditions = {signal.condition for signal in signals}
     down = StationState.DOWN
     if STATION_DOWN in conditions and (now.state is down) is (after.state is down):
-        now = replace(
-            now, state=before.state, back=before.back, covered=before.covered, down_since_ms=before.down_since_ms
-        )
+        now = replace(now, told=before.told)
+        if before.state is not after.state:
+            now = replace(
+                now, state=before.state, back=before.back, covered=before.covered, down_since_ms=before.down_since_ms
+            )
     if STATION_FAULT in conditions and bool(now.fault) is bool(after.fault):
         now = replace(now, fault=before.fault)
     return now

@@ -12,7 +12,7 @@ import structlog
 
 from gateway.core.event import Beat, BeatKind
 from gateway.core.feed import Feed
-from gateway.core.heartbeat import covered, expect, expired, heard, ordered, outlived, resumed
+from gateway.core.heartbeat import covered, expect, expired, heard, ordered, outlived, resumed, telling
 from gateway.core.pace import Budget
 from gateway.core.reason import Dropped
 from gateway.core.sites import FLEET, Group, Level, Sites, Verdict, age_s, live, overdue
@@ -112,6 +112,8 @@ class Watch:
                 self._wheel.cancel(name)
         for station in self._stations.values():
             self._sites.moved(None, station)
+        for station in [one for one in self._stations.values() if one.covered]:
+            self._uncover(station)  # its site may be in another region now
         self._expect_listed()
 
     def fault_of(self, name: str) -> str:
@@ -136,9 +138,8 @@ class Watch:
         observed_s = self._observed_now()
         for station in await self._store.run(lambda tx: tx.stations()):
             again = resumed(station, self._policy_of(station.station), observed_s=observed_s)
-            if again.covered and not self._outages.cover(self._sites.groups(again.site)):
-                again = outlived(again, observed_s=observed_s)
             self._keep(again)
+            self._uncover(again)
             if again.collector and live(again):
                 self._feed.feeds(again.collector)
         self._changed.clear()  # a restart alone writes nothing
@@ -329,7 +330,7 @@ class Watch:
         while (next_s := self._wheel.next_s()) is not None and next_s <= self._observed_now():
             observed_s, now_ms = self._observed_now(), self._clock.now_ms()
             verdicts: dict[Group, Verdict] = {}
-            waiting = []
+            falling = []
             for name in self._wheel.due(observed_s, limit=DUE_MOST):
                 station = self._stations.get(name)
                 if station is None:
@@ -339,21 +340,40 @@ class Watch:
                     after, signals = await self._together(station, after, signals, verdicts)
                     if self._stations.get(name) is not station:
                         continue  # a beat came meanwhile
-                self._keep(after)
                 if signals:
-                    waiting.append((station, after, signals, self._edges.tell(after, signals)))
-            for before, after, signals, stored in waiting:
-                self._edges.settles(stored, after.station)
-                try:
-                    await stored
-                except Exception as error:  # noqa: BLE001 - overload or a full disk: it stays due
-                    log.debug("station.delayed", station=before.station, why=str(error))
-                    now = self._stations.get(after.station, after)
-                    if now is after:
-                        self._keep(replace(before, deadline_s=self._observed_now() + TICK_S))
-                    else:  # a beat came meanwhile
-                        self._keep(without(now, before, after, signals))
+                    falling.append((telling(station), after, signals))
+                self._keep(falling[-1][0] if signals else after)
+            if falling:
+                await self._tell_silence(falling)
             await asyncio.sleep(0)
+
+    async def _tell_silence(self, falling: list[tuple[Station, Station, tuple[Signal, ...]]]) -> None:
+        """Tell who is down; what the disk refuses stays due."""
+        try:
+            await self._store.run(lambda tx: tx.save_stations([before for before, _, _ in falling]))
+        except StoreError as error:
+            for before, _, _ in falling:
+                self._delay(before, before, (), error)
+            return
+        waiting = []
+        for before, after, signals in falling:
+            if self._stations.get(after.station) is before:  # no beat came meanwhile
+                self._keep(after)
+                waiting.append((before, after, signals, self._edges.tell(after, signals)))
+        for before, after, signals, stored in waiting:
+            self._edges.settles(stored, after.station)
+            try:
+                await stored
+            except Exception as error:  # noqa: BLE001 - overload or a full disk
+                self._delay(before, after, signals, error)
+
+    def _delay(self, before: Station, after: Station, signals: tuple[Signal, ...], error: Exception) -> None:
+        log.debug("station.delayed", station=before.station, why=str(error))
+        now = self._stations.get(after.station, after)
+        if now is after:
+            self._keep(replace(before, deadline_s=self._observed_now() + TICK_S))
+        else:  # a beat came meanwhile
+            self._keep(without(now, before, after, signals))
 
     async def _flush_for_ever(self) -> None:
         delayed = False
@@ -382,7 +402,7 @@ class Watch:
         """
         groups = list(self._sites.groups(after.site))
         if self._outages.cover(groups):
-            return covered(after), ()
+            return covered(after, told=station.told), ()
         if not live(station):
             return after, signals  # its neighbours' silence says nothing of one that never lived
         later = replace(station, deadline_s=self._observed_now() + TICK_S)
@@ -392,7 +412,7 @@ class Watch:
                 verdict = verdicts[group] = self._judged(group)
             if verdict is Verdict.DOWN:
                 begun = await self._outages.begin(group, station.collector, self._sites)
-                return (covered(after), ()) if begun else (later, ())
+                return (covered(after, told=station.told), ()) if begun else (later, ())
             patience_s = PATIENCE * station.interval_s + station.grace_s
             impatient = age_s(station, observed_s=self._observed_now()) >= patience_s
             if verdict is Verdict.SUSPECTED and group.level is not Level.FLEET and not impatient:
@@ -411,6 +431,9 @@ class Watch:
                 if not self._sites.over(group, self._is_overdue) or not await self._outages.end(group, self._sites):
                     continue
                 for name in sorted(self._sites.missing(group)):
-                    station = self._stations[name]
-                    if not self._outages.cover(self._sites.groups(station.site)):
-                        self._keep(outlived(station, observed_s=self._observed_now()))
+                    self._uncover(self._stations[name])
+
+    def _uncover(self, station: Station) -> None:
+        """Give a covered station its time to come back, if no outage covers it any more."""
+        if station.covered and not self._outages.cover(self._sites.groups(station.site)):
+            self._keep(outlived(station, observed_s=self._observed_now()))

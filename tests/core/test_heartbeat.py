@@ -24,6 +24,7 @@ from gateway.core.heartbeat import (
     outlived,
     resumed,
     retired,
+    telling,
 )
 from gateway.core.station import StationVerb
 
@@ -646,6 +647,23 @@ def test_one_that_owes_no_beats_outlives_an_outage_after_five_minutes() -> None:
     watch.wait(31)
     watch.station = outlived(covered(watch.station), observed_s=watch.now_s)
     assert watch.wait(301) != []
+
+
+def test_who_may_have_been_told_down_is_told_back_whatever_ends_it() -> None:
+    """The process died between the event and the station."""
+    for way in ("beats", "leaves", "retires", "remembered to leave"):
+        watch = Watch()
+        watch.beats(3)
+        watch.station = resumed(telling(watch.station), POLICY, observed_s=watch.now_s)
+        if way == "remembered to leave":  # the broker's memory clears nothing
+            assert watch.hear(BeatKind.LEAVE, retained=True) == []
+        if way == "leaves":
+            assert watch.hear(BeatKind.LEAVE) == ["clear station_down"]
+        elif way == "retires":
+            assert order(watch, StationVerb.RETIRE) == ["clear station_down"]
+        else:
+            assert watch.beats(1) == ["clear station_down"]
+        assert watch.beats(3) == []
 
 
 # --- a person's word -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from gateway.core.decision import OperationKind
 from gateway.core.draft import draft
@@ -18,6 +19,7 @@ from gateway.core.match import Matcher
 from gateway.core.mute import Window
 from gateway.core.reason import Muted
 from gateway.core.ticket import TicketRef
+from gateway.engine import EngineLimits
 from gateway.engine.around import no_plan
 
 SITE = Group(name="site outage", matchers=(), by=("site",), more_than=3, within_ms=120_000, until=1)
@@ -82,6 +84,37 @@ async def settle(bench: Any, desk: Desk, seconds: float = 0, *, look: bool = Tru
     if look:
         await bench.engine._releases.look()
     await desk.work()
+
+
+async def test_whom_the_core_cannot_bear_holds_up_no_other_survivor_and_no_other_parent(gathered) -> None:
+    async with gathered(SITE, limits=EngineLimits(release_per_min=2)) as (bench, desk):
+        now_ms = bench.clock.now_ms()
+        window = Window(id="w", kind=Muted.SILENCE, match=("object = muted",), from_ms=now_ms, until_ms=now_ms + 30_000)
+        await bench.engine.save_window(window)
+        for site in ("lyon", "nice"):
+            for number in range(5):
+                bench.offer(f"{site}{number}", condition="station_down", labels={"site": site})
+        for source in ("good", "bad"):
+            bench.offer(source, object="muted")
+        await settle(bench, desk)
+        for site in ("lyon", "nice"):
+            for number in range(5):
+                bench.offer(f"{site}{number}", "clear", condition="station_down", labels={"site": site})
+        await settle(bench, desk, look=False)
+        bad = await bench.store.run(
+            lambda tx: tx._db.execute(
+                "UPDATE incident SET body = json_set(body, '$.clear_after_ms', 'x', '$.clear_hold_ms', 'x') "
+                "WHERE source = 'bad' OR condition = 'group' AND source = 'lyon' RETURNING id"
+            ).fetchall()
+        )
+        with capture_logs() as logs:
+            await settle(bench, desk, 31)
+        assert sorted(entry["incident"] for entry in logs if entry["event"] == "release.failed") == sorted(
+            one for (one,) in bad
+        )
+        assert [one["muted"] for one in await bench.incidents() if one["source"] == "good"] == [[]]
+        parents = {one["source"]: one["state"] for one in await bench.incidents() if one["condition"] == "group"}
+        assert parents == {"lyon": "open", "nice": "recovering"}
 
 
 async def test_more_than_so_many_of_a_site_are_children_of_one_incident(gathered) -> None:

@@ -53,6 +53,22 @@ class Engine:
         return [f"{event.source} {event.condition} {event.kind}" for event in self.events]
 
 
+class Stuck:
+    """A store that refuses every work, or, without an error, is never done with it."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error
+
+    def submit(self, _work: Any) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._error is not None:
+            future.set_exception(self._error)
+        return future
+
+    async def run(self, work: Any) -> Any:
+        return await self.submit(work)
+
+
 class Bench:
     def __init__(self, watch: Watch, engine: Engine, clock: ManualClock, store: Any) -> None:
         self.watch, self.engine, self.clock, self.store = watch, engine, clock, store

@@ -1,8 +1,10 @@
 """A site that falls silent is told once; who outlives it is told; no process's death and no full disk forgets an end."""
 
 from gateway.core.station import Policy, StationState
+from gateway.store.api import StoreError
 from gateway.testing.clock import ManualClock
 from gateway.watch import Watch
+from tests.watch.conftest import POLICY, Stuck
 
 NAMES = [f"s{number}" for number in range(1, 7)]
 DOWN, BACK = "lyon site_down raise", "lyon site_down clear"
@@ -13,6 +15,13 @@ async def grow_up(bench, names=NAMES, site="lyon") -> None:
         for name in names:
             bench.beat(name, site=site)
         await bench.passes(5)
+
+
+async def back_at(bench, sites) -> None:
+    """The one station of each of these sites beats."""
+    for site in sites:
+        bench.beat(site, site=site)
+    await bench.passes(10)
 
 
 async def back(bench, *names) -> None:
@@ -95,6 +104,41 @@ async def test_a_last_will_of_each_station_is_one_outage(build) -> None:
         await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
         await bench.passes(60)
         assert bench.engine.said == [DOWN]
+
+
+async def test_who_was_told_and_not_stored_before_the_outage_of_its_site_is_cleared_after_it(build) -> None:
+    async with build() as bench:
+        await grow_up(bench)
+        real, bench.watch._edges._store = bench.watch._edges._store, Stuck(StoreError("full"))
+        while not bench.engine.said:
+            await back(bench, *NAMES[1:])
+        assert set(bench.engine.said) == {"s1 station_down raise"}
+        await bench.until(lambda: bench.engine.said[-1] == DOWN, turning=1)
+        await bench.until(lambda: bench.watch._stations["s1"].covered, turning=1)
+        bench.watch._edges._store = real
+        bench.engine.events.clear()
+        await back(bench, *NAMES)
+        await bench.until(lambda: len(bench.engine.said) > 1, turning=1)
+        assert sorted(bench.engine.said) == [BACK, "s1 station_down clear"]
+
+
+async def test_whose_site_moves_to_another_region_during_its_outage_is_told(build) -> None:
+    regions = dict.fromkeys(("lyon", "vienne", "givors"), "rhone")
+    async with build(region_of=lambda site: regions.get(site, "rest")) as bench:
+        for site in (*regions, "x1", "x2", "x3", "x4"):
+            await grow_up(bench, [site], site)
+        keeps = ["x1", "x2", "x3", "x4"]
+        for _ in range(20):
+            await back_at(bench, keeps)
+        assert bench.engine.said == ["rhone region_down raise"]
+        bench.watch.reset(
+            policy=POLICY, terms={}, region_of=lambda _site: "rest", most_stations=1000, discover_per_min=100
+        )
+        for _ in range(20):
+            await back_at(bench, keeps)
+        assert sorted(bench.engine.said[1:]) == sorted(
+            ["rhone region_down clear", *(f"{site} station_down raise" for site in regions)]
+        )
 
 
 async def test_a_restart_remembers_the_outage_and_tells_its_end(build) -> None:

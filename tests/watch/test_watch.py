@@ -1,15 +1,16 @@
 """Silence is told once, and so is its end; what we did not hear costs nobody; no edge is ever lost."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
 
+from gateway.core.heartbeat import telling
 from gateway.core.reason import Dropped
 from gateway.core.station import Policy
 from gateway.plugin import Overloaded
 from gateway.store.api import StoreError
 from gateway.testing.clock import ManualClock
+from tests.watch.conftest import Stuck
 
 DOWN, BACK = "s1 station_down raise", "s1 station_down clear"
 FAULT, WELL = "s1 station_fault raise", "s1 station_fault clear"
@@ -87,6 +88,30 @@ async def test_who_was_down_before_a_restart_comes_back_after_it(build) -> None:
         assert bench.engine.said == [BACK]
 
 
+async def test_a_death_between_a_silence_that_is_told_and_its_station_forgets_no_end(build) -> None:
+    clock = ManualClock()
+    async with build(clock) as bench:
+        await bench.grow_up()
+        await bench.watch.flush()
+        bench.watch._edges._store = Stuck()
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+    async with build(clock) as bench:
+        bench.beat()
+        assert bench.engine.said == [BACK]
+        bench.beat()
+        assert bench.engine.said == [BACK]
+
+
+async def test_a_silence_is_not_told_before_the_disk_knows_that_it_will_be(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+        real, bench.watch._store = bench.watch._store, Stuck(StoreError("full"))
+        await bench.passes(120)
+        assert bench.engine.said == []
+        bench.watch._store = real
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+
+
 async def test_who_is_listed_and_never_appears_is_down(build) -> None:
     terms = {"s1": (Policy(must_appear_s=120), "lyon")}
     async with build(terms=terms) as bench:
@@ -138,6 +163,22 @@ async def test_a_refused_end_of_silence_is_told_by_the_next_beat_though_others_c
         assert bench.engine.said == [DOWN, BACK]
 
 
+async def test_a_refused_end_of_what_may_have_been_told_is_told_by_the_next_beat(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+        bench.watch._keep(telling(bench.watch._stations["s1"]))  # as the process before left it
+        bench.engine.refuses, bench.engine.holds = {"station_down"}, True
+        back = bench.beat()
+        bench.beat()
+        bench.engine.settle()
+        with pytest.raises(Overloaded):
+            await back
+        assert bench.watch._stations["s1"].state == "up"
+        bench.engine.refuses, bench.engine.holds = set(), False
+        await bench.beat()
+        assert bench.engine.said == [BACK]
+
+
 async def test_of_two_edges_in_one_beat_none_is_forgotten(build) -> None:
     async with build() as bench:
         await bench.grow_up()
@@ -177,14 +218,7 @@ async def test_a_refused_silence_is_forgotten_when_a_beat_comes_meanwhile(build)
 async def test_a_disk_that_refuses_the_station_is_told_as_overload(build) -> None:
     async with build() as bench:
         await bench.grow_up()
-
-        class Full:
-            def submit(self, work):
-                future = asyncio.get_running_loop().create_future()
-                future.set_exception(StoreError("full"))
-                return future
-
-        real, bench.watch._edges._store = bench.watch._edges._store, Full()
+        real, bench.watch._edges._store = bench.watch._edges._store, Stuck(StoreError("full"))
         with pytest.raises(Overloaded, match="full"):
             await bench.beat(fault="hot")
         bench.watch._edges._store = real
@@ -203,6 +237,7 @@ async def test_many_deadlines_that_moved_hold_up_none_that_came(build) -> None:
             for name in names:
                 bench.beat(name)
         await bench.passes(3)
+        await bench.until(lambda: bench.engine.said)
         assert bench.engine.said == [DOWN]
 
 
@@ -218,12 +253,7 @@ async def test_too_many_stations_are_counted_and_not_kept(build) -> None:
 async def test_stations_that_could_not_be_stored_are_stored_later(build) -> None:
     async with build() as bench:
         bench.beat()
-
-        class Full:
-            async def run(self, work):
-                raise StoreError("full")
-
-        real, bench.watch._store = bench.watch._store, Full()
+        real, bench.watch._store = bench.watch._store, Stuck(StoreError("full"))
         with pytest.raises(StoreError):
             await bench.watch.flush()
         bench.watch._store = real
