@@ -13,7 +13,7 @@ from gateway.core.incident import State
 from gateway.core.operation import OperationState
 from gateway.core.reason import Dropped
 from gateway.core.station import StationVerb
-from gateway.drill import DrillRuns, told
+from gateway.drill import DrillCut, DrillRuns, told
 from gateway.plugin import Overloaded
 from gateway.store.api import Page
 
@@ -61,6 +61,8 @@ class Api:
             return JSONResponse(told(await self._app.drills.drill()))
         except DrillRuns as error:
             raise HTTPException(409, str(error)) from None
+        except DrillCut as error:
+            raise HTTPException(503, str(error)) from None
 
     async def stations(self, request: Request) -> Response:
         """Stations by name."""
