@@ -27,6 +27,7 @@ from gateway.compose import (
     inhibitions_of,
     judge_of,
     limits_of,
+    over,
     pinged_by,
     plan_of,
     public_url_of,
@@ -246,6 +247,8 @@ class App:
 
     async def _mute_by(self, config: Config, judge: Judge) -> None:
         await self.engine.mute_by(plan_of(config), inhibitions_of(config, judge), gatherings_of(config))
+        for name in over(config, now_ms=self.clock.now_ms()):
+            log.warning("maintenance.over", name=name, cure="remove it, or correct start")
 
     def _tell_paused(self, sink: str, why: str) -> None:
         """A tracker refuses our credentials: one incident tells, in the sinks that still work."""

@@ -62,6 +62,11 @@ def plan_of(config: Config) -> Plan:
     return Calendars(config.series).at
 
 
+def over(config: Config, *, now_ms: int) -> list[str]:
+    """The names of configured maintenance that has no window to come."""
+    return [series.name for series in config.series if series.is_over(now_ms)]
+
+
 def inhibitions_of(config: Config, judge: Judge) -> Inhibitions:
     """What mutes what."""
     rules = tuple(entry.compiled() for entry in config.inhibit)

@@ -22,6 +22,7 @@ from gateway.core.impact import Impact
 from gateway.core.incident import State
 from gateway.core.judge import Judge
 from gateway.core.rules import Verdict
+from gateway.core.station import DRILLED
 from gateway.plugin import CannotDrill, DrillCall
 from gateway.store.api import StoreError
 
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 
 CONDITION = "drill"
 FAILED = "drill_failed"
-SOURCE = "tocsin-drill"
+SOURCE = DRILLED
 """The source of drilled incidents, and the station that beats for them."""
 RULE = "drill"
 SUMMARY = "DRILL, nothing to repair: {what}"
@@ -44,6 +45,10 @@ REST_S = 15.0
 
 class DrillRuns(Exception):
     """Raised if one drill is under way."""
+
+
+class DrillCut(Exception):
+    """Raised if the daemon stops before the drill has ended; one sentence."""
 
 
 class _Late(Exception):
@@ -90,7 +95,7 @@ class DrillJudge(Judge):
         )
         return plain, Verdict(
             rule=RULE,
-            fingerprint=fingerprint(CONDITION, SOURCE, event.collector, [("mark", mark.text)]),
+            fingerprint=_key(event.collector, mark),
             condition=CONDITION,
             kind=mark.kind,
             source=SOURCE,
@@ -108,10 +113,22 @@ class Drills:
     def __init__(self, app: "App", *, tell: Callable[[Event], bool], about_us: Callable[..., Event]) -> None:
         self._app = app
         self._tell, self._about_us = tell, about_us
-        self._busy = False
+        self._limit: asyncio.Timeout | None = None
+        """Of the drill under way: without an end until the daemon stops."""
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def run(self) -> None:
-        """Drill every so often, if the configuration says so; a reload may change that."""
+        """Drill every so often, if the configuration says so; ends the drill under way when it is cancelled."""
+        try:
+            await self._now_and_then()
+        finally:
+            if self._limit is not None:
+                self._limit.reschedule(asyncio.get_running_loop().time())
+            await self._idle.wait()
+
+    async def _now_and_then(self) -> None:
+        """A reload may change how often."""
         await self._tidy()
         clock, since_s = self._app.clock, self._app.clock.monotonic_s()
         while True:
@@ -141,10 +158,21 @@ class Drills:
 
         Raises:
             DrillRuns: one is under way.
+            DrillCut: the daemon stops; nothing of it is left open.
         """
-        if self._busy:
+        if not self._idle.is_set():
             raise DrillRuns("a drill is under way; wait until it has ended")
-        self._busy = True
+        self._idle.clear()
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                return await self._drill()
+        except TimeoutError:
+            raise DrillCut("the drill was cut short, since the daemon stops; drill again when it is back") from None
+        finally:
+            self._limit = None
+            self._idle.set()
+
+    async def _drill(self) -> list[Leg]:
         app = self._app
         marks = {name: _Mark(secrets.token_hex(12)) for name in app.config.collectors}
         legs = [Leg(collector=name) for name in marks]
@@ -159,7 +187,6 @@ class Drills:
             if app.engine.judge is ours:  # else a reload brought another one
                 app.engine.judge = plain
             app.watch.dismiss(SOURCE)
-            self._busy = False
         for leg in legs:
             self._account(leg)
         return legs
@@ -177,7 +204,7 @@ class Drills:
         else:
             leg.ok = True
         finally:
-            await self._clear_away(leg)
+            await self._clear_away(leg, mark)
 
     async def _there_and_back(self, leg: Leg, mark: _Mark) -> None:
         clock = self._app.clock
@@ -222,7 +249,7 @@ class Drills:
             _Late: patience ended.
         """
         clock, patience_s = self._app.clock, self._app.config.drill.patience / 1000
-        key = fingerprint(CONDITION, SOURCE, leg.collector, [("mark", mark.text)])
+        key = _key(leg.collector, mark)
         since_s = clock.monotonic_s()
         while True:
             item = await self._find(key)
@@ -232,20 +259,26 @@ class Drills:
                     leg.stages[stage] = clock.monotonic_s() - began_s
                     return
             if clock.monotonic_s() - since_s > patience_s:
-                raise _Late(_WHY[stage].format(patience=round(patience_s)))
+                raise _Late(_WHY[stage].format(patience=round(patience_s)) + self._still(stage))
             await clock.sleep(LOOK_EVERY_S)
+
+    def _still(self, stage: str) -> str:
+        waits = stage == "heard" and self._app.watch.stands_still
+        return "; no station's silence counts now: see blind in tocsin incidents, or drill again" if waits else ""
 
     async def _find(self, key: str) -> dict[str, Any] | None:
         page = await self._app.store.reader.incidents(source=SOURCE, limit=50)
         return next((item for item in page.items if item["fingerprint"] == key), None)
 
-    async def _clear_away(self, leg: Leg) -> None:
+    async def _clear_away(self, leg: Leg, mark: _Mark) -> None:
         """Close what is left of it."""
-        if leg.incident:
-            try:
-                await self._app.engine.command(leg.incident, Verb.CLOSE, actor="the drill")
-            except StoreError as error:
-                log.warning("drill.left_open", incident=leg.incident, why=str(error))
+        try:
+            found = None if leg.incident else await self._find(_key(leg.collector, mark))
+            incident = found["id"] if found else leg.incident
+            if incident:
+                await self._app.engine.command(incident, Verb.CLOSE, actor="the drill")
+        except StoreError as error:
+            log.warning("drill.left_open", incident=leg.incident, why=str(error))
 
     def _account(self, leg: Leg) -> None:
         outcome = "skipped" if leg.skipped else "ok" if leg.ok else "failed"
@@ -259,6 +292,10 @@ class Drills:
         kind = EventKind.CLEAR if leg.ok else EventKind.RAISE
         said = Said(kind=kind, summary=f"the drill of {leg.collector} {'went well' if leg.ok else 'failed'}")
         self._tell(self._about_us(FAILED, said, about=leg.collector, description=leg.why))
+
+
+def _key(collector: str, mark: _Mark) -> str:
+    return fingerprint(CONDITION, SOURCE, collector, [("mark", mark.text)])
 
 
 def told(legs: Sequence[Leg]) -> dict[str, Any]:
@@ -275,7 +312,7 @@ def _rounded(leg: Leg) -> dict[str, float]:
 
 
 _WHY = {
-    "heard": "nothing was heard of it within {patience} s; does the collector take what comes from this machine (allow)?",
+    "heard": "nothing was heard of it within {patience} s; tocsin drops tells what was refused, and why",
     "opened": "not every sink had its ticket within {patience} s; see tocsin outbox",
     "cleared": "that it is well again was not heard within {patience} s",
     "closed": "not every ticket was closed within {patience} s; see tocsin outbox",

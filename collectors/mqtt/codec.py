@@ -50,6 +50,8 @@ class Reading:
     description: str = ""
 
 
+_WORD = re.compile(r"[^\W\d_]+(?:[_-][^\W\d_]+)*")
+"""A status by itself (``low_battery``); versions, counters, instants and sentences are none."""
 _FIRST_WORD = re.compile(r"[^\W_]+")
 _STATUS_KEYS = ("status", "state", "health", "online", "alive")
 _FAULT_KEYS = ("fault", "alarm", "error")
@@ -90,7 +92,7 @@ def read(
 def _bare(text: str, topic: TopicKind) -> Reading:
     """A payload that is one word, a number or a sentence."""
     kind, faulty = _judge(text, topic)
-    if faulty:
+    if faulty or (_WORD.fullmatch(text) and _strange(text)):
         return Reading(kind=kind, fault=text, labels={"status": text}, description=text)
     return Reading(kind=kind, labels={"status": text} if text else {})
 
@@ -117,9 +119,7 @@ def _condition(members: Mapping[str, Any], topic: TopicKind, limits: Limits) -> 
     if isinstance(status, str | int | float):
         word = line(status, limits.value_chars)
         kind, faulty = _judge(word, topic)
-        # A status that isn't well is a fault, whatever its name; a number may mean anything.
-        strange = isinstance(status, str) and word.casefold() not in words.KNOWN and not _is_number(word)
-        if faulty or (strange and word and not _begins(word, words.FINE)):
+        if faulty or (word and isinstance(status, str) and _strange(word)):
             fault = word
     for key in _FAULT_KEYS + _FAULT_LIST_KEYS:
         if key in members:
@@ -142,6 +142,11 @@ def _judge(text: str, topic: TopicKind) -> tuple[BeatKind, bool]:
     if word in words.BORN or (status and word in words.WELL):
         return BeatKind.BIRTH, False
     return BeatKind.BEAT, _begins(word, words.FAULTY)
+
+
+def _strange(word: str) -> bool:
+    """A status that isn't well is a fault, whatever its name; a number may mean anything."""
+    return word.casefold() not in words.KNOWN and not _is_number(word) and not _begins(word, words.FINE)
 
 
 def _begins(text: str, with_one_of: frozenset[str]) -> bool:

@@ -62,7 +62,7 @@ class Daemon:
         with self._told(), self._client(timeout_s=LONG_S) as client, client.stream("POST", self._at(path)) as answer:
             if not answer.is_success:
                 answer.read()
-                raise _refusal(answer, answer.json())
+                raise _refusal(answer, _json(answer))
             return sum(target.write(chunk) for chunk in answer.iter_bytes())
 
     def _call(
@@ -76,7 +76,7 @@ class Daemon:
     ) -> Any:
         with self._told(), self._client(timeout_s=timeout_s) as client:
             answer = client.request(method, self._at(path), params=query, json=body)
-            document = answer.json() if answer.content else {}
+            document = _json(answer)
         if answer.is_success:
             return document
         raise _refusal(answer, document)
@@ -117,6 +117,16 @@ class Daemon:
 def segment(text: str) -> str:
     """``text`` as one segment of a path, whatever is in it."""
     return quote(text, safe="", errors="surrogateescape")  # an argument may be no UTF-8
+
+
+def _json(answer: httpx.Response) -> Any:
+    """The answer's document; a server that fails may have none."""
+    try:
+        return answer.json() if answer.content else {}
+    except ValueError:
+        if answer.is_server_error:
+            return {}
+        raise
 
 
 def _refusal(answer: httpx.Response, document: Any) -> Failure:

@@ -7,6 +7,8 @@ import click
 
 from gateway.cli.exits import Exit, Failure
 from gateway.cli.options import config_option, configuration, json_option, prepared, say_json, state_dir_option
+from gateway.clock import SystemClock
+from gateway.compose import over
 from gateway.config import Config, ConfigError
 from gateway.online import check_online
 
@@ -26,6 +28,7 @@ def check(path: Path | None, state_dir: Path, *, online: bool, as_json: bool) ->
         found = [{"file": m.file, "line": m.line, "key": m.key, "text": m.text} for m in error.mistakes]
         say_json({"ok": False, "mistakes": found})
         raise click.exceptions.Exit(Exit.BAD_CONFIG) from None
+    past = over(config, now_ms=SystemClock().now_ms())
     findings = asyncio.run(check_online(config, state_dir=prepared(state_dir))) if online else []
     good = all(finding.ok for finding in findings)
     if as_json:
@@ -33,6 +36,7 @@ def check(path: Path | None, state_dir: Path, *, online: bool, as_json: bool) ->
             {
                 "ok": good,
                 "mistakes": [],
+                "over": past,
                 "online": [{"ok": found.ok, "what": found.what} for found in findings],
                 **_counts(config),
             }
@@ -40,6 +44,8 @@ def check(path: Path | None, state_dir: Path, *, online: bool, as_json: bool) ->
     else:
         for finding in findings:
             click.echo(f"{'ok   ' if finding.ok else 'WRONG'}  {finding.what}")
+        for name in past:
+            click.echo(f'over   maintenance "{name}" has no window to come: remove it, or correct start')
         counts = ", ".join(f"{count} {what}" for what, count in _counts(config).items())
         click.echo(f"{config.path}: no mistakes: {counts}")
     if not good:

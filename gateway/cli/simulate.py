@@ -1,6 +1,7 @@
 """``tocsin simulate``: a day of a fleet, in seconds."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from gateway.config.mistakes import mistakes_of
 from gateway.config.types import Duration
 from gateway.plugin import Secret
 from gateway.plugins import discover
-from gateway.rehearse.simulation import Day, Hour, ScenarioConfig, simulated, with_chance
+from gateway.rehearse.simulation import Day, Hour, ScenarioConfig, misplaced, simulated, with_chance
 
 NOTHING = "-"
 
@@ -48,8 +49,8 @@ def simulate(
     """
     with Secret.unread():
         config = load(path, plugins=discover())
-    told = _scenario(scenario) if scenario else ScenarioConfig()
-    told = told.model_copy(update={name: value for name, value in given.items() if value is not None})
+    wanted = {name: value for name, value in given.items() if value is not None}
+    told = _scenario(scenario, wanted) if scenario else ScenarioConfig().model_copy(update=wanted)
     day = simulated(config, with_chance(told, outages=outages, dark_sites=dark_sites, flapping=flapping))
     if as_json:
         say_json(_document(day))
@@ -59,15 +60,20 @@ def simulate(
     click.echo(f"\n{day.heard} inputs, {len(day.incidents)} incidents, tickets: {tickets}")
 
 
-def _scenario(path: Path) -> ScenarioConfig:
+def _scenario(path: Path, wanted: Mapping[str, int | Duration]) -> ScenarioConfig:
+    """The scenario of a file, with what options say ``wanted``."""
     document = read(path)
     if isinstance(document, Mistake):
         raise ConfigError([document])
     try:
-        return ScenarioConfig.model_validate(document.data)
+        told = ScenarioConfig.model_validate(document.data).model_copy(update=dict(wanted))
     except ValidationError as error:
         found = mistakes_of(error, source=document.source, prefix=(), data=document.data, model=ScenarioConfig)
         raise ConfigError(found) from None
+    astray = [document.source.mistake(at, text) for at, text in misplaced(told)]
+    if astray:
+        raise ConfigError(astray)
+    return told
 
 
 def _row(hour: Hour) -> tuple[object, ...]:

@@ -27,6 +27,7 @@ DAY_MS = UNITS_MS["d"]
 AHEAD_MS = 8 * DAY_MS
 """So far ahead windows are planned."""
 LONGEST_MS = 31 * DAY_MS
+FAR_MS = 100 * 366 * DAY_MS
 MOST_WINDOWS = 5000
 """Of one entry, in the days that are planned."""
 MOST_RECURRENCES = 100_000
@@ -140,6 +141,15 @@ class Series:
                 comment=span.name,
             )
             yield Planned(window, self._planned.matchers)
+
+    @property
+    def name(self) -> str:
+        """What the entry is called."""
+        return self._config.name
+
+    def is_over(self, now_ms: int) -> bool:
+        """Whether no window of it is on or to come."""
+        return next(self._spans(now_ms, now_ms + FAR_MS), None) is None
 
     def _spans(self, after_ms: int, before_ms: int) -> Iterator[Span]:
         config = self._config

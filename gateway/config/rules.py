@@ -45,8 +45,16 @@ def _rule_name(text: str) -> str:
     return text
 
 
+def _template(text: str) -> str:
+    flaw = Template(text).flaw
+    if flaw:
+        raise PydanticCustomError("template", "{why}", {"why": flaw})
+    return text
+
+
 ONE_OR_MANY = BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])
 MatcherText = Annotated[str, AfterValidator(_matcher)]
+TemplateText = Annotated[Name, AfterValidator(_template)]
 
 
 class RuleConfig(PluginConfig):
@@ -66,15 +74,15 @@ class RuleConfig(PluginConfig):
     """Whether to look further: what this rule sets stays, later rules add the rest."""
     drop: bool = False
     """Whether to drop the event, counted."""
-    set_condition: Name | None = None
+    set_condition: TemplateText | None = None
     """The incident's condition; ``{field}`` is replaced by the event's field, label or captured group."""
     kind: EventKind | None = None
     """Whether the event raises, clears or is only noted."""
-    set_source: Name | None = None
+    set_source: TemplateText | None = None
     """The source it is about; ``{field}`` as above."""
-    object: Name | None = None
+    object: TemplateText | None = None
     """The part of the source concerned; ``{field}`` as above."""
-    severity: Name | None = None
+    severity: TemplateText | None = None
     """What the device claims; ``{field}`` as above."""
     impact: Impact | None = None
     """The incident's impact."""
@@ -82,9 +90,9 @@ class RuleConfig(PluginConfig):
     """Impact by a field's value (``{severity = {CRITICAL = "high"}}``); wins over ``impact`` where it has the value."""
     identity: tuple[Name, ...] | None = None
     """Fields that join condition, source and object in telling one trouble from another."""
-    summary: Name | None = None
+    summary: TemplateText | None = None
     """The incident's one line; ``{field}`` as above."""
-    runbook: Name | None = None
+    runbook: TemplateText | None = None
     """Link to what to do; ``{field}`` as above."""
     team: Name | None = None
     """The team that its tickets go to."""

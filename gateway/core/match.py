@@ -160,6 +160,15 @@ class Template:
         object.__setattr__(self, "_parts", parts)
         object.__setattr__(self, "_constant", _one_line(self.text) if len(parts) == 1 else None)
 
+    @property
+    def flaw(self) -> str:
+        """What a person who wrote it can't have meant, in one sentence; empty if nothing."""
+        for said in self._parts[::2]:
+            if "{" in said and "}" not in said.partition("{")[2]:
+                begun = said[said.rindex("{") :]
+                return f'"{begun}" has no end: write {{field}}, as in "{{source}} is down"'
+        return ""
+
     def render(self, fields: Fields) -> str:
         """The text with each field's value put in; what is not a field name stays as it is."""
         said = list(self._parts)

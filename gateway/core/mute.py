@@ -72,6 +72,10 @@ class Window:
         """Whether it is going on."""
         return self.from_ms <= now_ms < self.until_ms
 
+    def is_over(self, now_ms: int) -> bool:
+        """Whether it has ended, or was ended before it began."""
+        return now_ms >= self.until_ms or self.until_ms <= self.from_ms
+
     @property
     def told(self) -> str:
         """It in words, for timelines and tickets."""

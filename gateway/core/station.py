@@ -11,6 +11,9 @@ STATION_DOWN = "station_down"
 STATION_FAULT = "station_fault"
 """Condition: alive, and says that something is wrong with it."""
 
+DRILLED = "tocsin-drill"
+"""The station that beats for drills: it is nobody's neighbour, and its silence never part of an outage."""
+
 NEVER = math.inf
 """A deadline that never comes."""
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from gateway.config import Config
+from gateway.config.locate import Path
 from gateway.config.types import Between, Duration, Name, duration
 from gateway.core.event import Beat, Event, EventKind
 from gateway.dry import Call
@@ -100,6 +101,36 @@ class Day:
     hours: Sequence[Hour]
     incidents: Sequence[dict[str, Any]]
     calls: Sequence[Call]
+
+
+def misplaced(scenario: ScenarioConfig) -> Iterator[tuple[Path, str]]:
+    """What befalls nobody, or nobody would see: where it stands, and a sentence with the cure."""
+    sites = {f"site-{number}" for number in range(1, scenario.sites + 1)}
+    for number, outage in enumerate(scenario.outage):
+        at: Path = ("outage", number)
+        if outage.at >= scenario.lasts:
+            yield (*at, "at"), _too_late(outage.at, scenario.lasts)
+        if outage.site is None and outage.station is None and not outage.stations:
+            yield at, 'falls silent nowhere: add site = "site-1", station = "site-1-001" or stations = 3'
+        if outage.site is not None and outage.site not in sites:
+            yield (*at, "site"), f'there is no site "{outage.site}"; they are site-1 to site-{scenario.sites}'
+        if outage.station is not None and not _stands(outage.station, scenario, sites):
+            yield (
+                (*at, "station"),
+                f'there is no station "{outage.station}"; each site has {scenario.stations}, named as in site-1-001',
+            )
+    for number, port in enumerate(scenario.flapping):
+        if port.at >= scenario.lasts:
+            yield ("flapping", number, "at"), _too_late(port.at, scenario.lasts)
+
+
+def _too_late(at: Duration, lasts: Duration) -> str:
+    return f"{at} is after the end; let it be earlier, or the scenario last longer than {lasts}"
+
+
+def _stands(station: str, scenario: ScenarioConfig, sites: set[str]) -> bool:
+    site, _, number = station.rpartition("-")
+    return site in sites and any(number == f"{one:03}" for one in range(1, scenario.stations + 1))
 
 
 def with_chance(scenario: ScenarioConfig, *, outages: int, dark_sites: int, flapping: int) -> ScenarioConfig:

@@ -16,7 +16,7 @@ from gateway.core.heartbeat import covered, expect, expired, heard, ordered, out
 from gateway.core.pace import Budget
 from gateway.core.reason import Dropped
 from gateway.core.sites import FLEET, Group, Level, Sites, Verdict, age_s, live, overdue
-from gateway.core.station import Policy, Signal, Station, StationState, StationVerb
+from gateway.core.station import DRILLED, Policy, Signal, Station, StationState, StationVerb
 from gateway.core.wheel import Wheel
 from gateway.plugin import Clock, Overloaded, Receipt
 from gateway.store.api import Store, StoreError
@@ -125,6 +125,11 @@ class Watch:
     def unknown(self) -> int:
         """Stations of which we cannot say now whether they live."""
         return 0 if self._feed.trusted else self._sites.live
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether no deadline comes nearer now: a collector is deaf, the fleet still comes back, or it is doubted."""
+        return not self._feed.trusted
 
     @property
     def doubted(self) -> bool:
@@ -400,7 +405,7 @@ class Watch:
 
         ``verdicts`` are those of this look: many stations of a site are due at once.
         """
-        groups = list(self._sites.groups(after.site))
+        groups = [] if station.station == DRILLED else list(self._sites.groups(after.site))
         if self._outages.cover(groups):
             return covered(after, told=station.told), ()
         if not live(station):

@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.core.decision import Verb
+from gateway.core.ids import is_id
 from gateway.core.incident import State
 from gateway.core.operation import OperationState
 from gateway.core.reason import Dropped
 from gateway.core.station import StationVerb
-from gateway.drill import DrillRuns, told
+from gateway.drill import DrillCut, DrillRuns, told
 from gateway.plugin import Overloaded
 from gateway.store.api import Page
 
@@ -61,6 +62,8 @@ class Api:
             return JSONResponse(told(await self._app.drills.drill()))
         except DrillRuns as error:
             raise HTTPException(409, str(error)) from None
+        except DrillCut as error:
+            raise HTTPException(503, str(error)) from None
 
     async def stations(self, request: Request) -> Response:
         """Stations by name."""
@@ -171,13 +174,28 @@ async def _page(request: Request, read: Callable[..., Awaitable[Page]]) -> Respo
 
 def _cursor(request: Request) -> str:
     cursor = request.query_params.get("cursor", "")
-    if request.url.path.endswith(("/outbox", "/drops")) and cursor and not _is_number(cursor):
+    looks_right = _CURSORS.get(request.url.path.rpartition("/")[2], bool)
+    if cursor and not looks_right(cursor):
         raise HTTPException(400, "cursor: take it from the answer's next")
     return cursor
 
 
+def _is_ticket(text: str) -> bool:
+    incident, _, sink = text.partition("/")
+    return is_id(incident) and bool(sink)
+
+
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+
+
+_CURSORS: Mapping[str, Callable[[str], bool]] = {
+    "incidents": is_id,
+    "tickets": _is_ticket,
+    "outbox": _is_number,
+    "drops": _is_number,
+}
+"""What the cursor of a list looks like; those left out go by name, which may be any text."""
 
 
 def _limit(request: Request) -> int:

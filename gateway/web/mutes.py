@@ -7,17 +7,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.config.mistakes import Source, mistakes_of
 from gateway.config.rules import MatcherText
 from gateway.config.types import Between, Duration
 from gateway.core.ids import IdMaker
 from gateway.core.mute import LONGEST_MS, Planned, Window
 from gateway.core.reason import Muted
 from gateway.plugin import PluginConfig
-from gateway.web.api import public
+from gateway.web.api import public, rfc3339
 
 if TYPE_CHECKING:
     from gateway.app import App
@@ -31,8 +33,14 @@ MOST_MATCHERS = 50
 
 
 def _instant(text: str) -> str:
-    if text and datetime.fromisoformat(text).tzinfo is None:
-        raise ValueError("say the time zone, as in 2026-12-01T22:00:00Z")
+    if not text:
+        return text
+    try:
+        zone = datetime.fromisoformat(text).tzinfo
+    except ValueError:
+        raise PydanticCustomError("instant", "must be a date and time such as 2026-12-01T22:00:00Z") from None
+    if zone is None:
+        raise PydanticCustomError("instant", "say the time zone, as in 2026-12-01T22:00:00Z")
     return text
 
 
@@ -71,6 +79,11 @@ class Mutes:
         from_ms = round(datetime.fromisoformat(wanted.begins).timestamp() * 1000) if wanted.begins else now_ms
         if abs(from_ms - now_ms) > FARTHEST_MS:
             raise HTTPException(400, f"from: {wanted.begins} is more than ten years away")
+        if from_ms + wanted.lasts <= now_ms:
+            raise HTTPException(
+                400,
+                f"from: it would have ended at {rfc3339(from_ms + wanted.lasts)}; begin it later, or let it last longer",
+            )
         window = Window(
             id=self._new_id(now_ms),
             kind=Muted(wanted.kind),
@@ -91,8 +104,10 @@ class Mutes:
         match request.path_params["verb"]:
             case "end":
                 until_ms = max(window.from_ms, min(window.until_ms, now_ms))
+            case "extend" if window.is_over(now_ms):
+                raise HTTPException(409, f"{window.kind} {window.id} has ended; add another")
             case "extend":
-                until_ms = max(window.until_ms, now_ms) + _by(request)
+                until_ms = window.until_ms + _by(request)
             case verb:
                 raise HTTPException(404, f"a window cannot {verb}; it can end or extend")
         if until_ms - window.from_ms > LONGEST_MS:
@@ -111,7 +126,7 @@ class Mutes:
 
     def _item(self, planned: Planned) -> dict[str, object]:
         window, now_ms = planned.window, self._app.clock.now_ms()
-        state = "on" if window.is_on(now_ms) else "planned" if now_ms < window.from_ms else "ended"
+        state = "ended" if window.is_over(now_ms) else "on" if window.is_on(now_ms) else "planned"
         return public(
             {
                 "id": window.id,
@@ -134,12 +149,12 @@ async def _wanted(request: Request) -> Wanted:
         if len(body) > LARGEST:
             raise HTTPException(413, f"the body has more than {LARGEST} bytes")
     try:
-        return Wanted.model_validate(json.loads(body))
+        data = json.loads(body)
+        return Wanted.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise HTTPException(400, f"{place}: {first['msg']}" if place else first["msg"]) from None
-    except ValueError:
+        mistakes = mistakes_of(error, source=Source("", {}), prefix=(), data=data, model=Wanted)
+        raise HTTPException(400, "; ".join(map(str, mistakes))) from None
+    except (ValueError, RecursionError):
         raise HTTPException(400, 'the body must be JSON such as {"match": ["source = r1"], "for": "2h"}') from None
 
 

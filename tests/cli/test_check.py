@@ -43,6 +43,20 @@ def test_a_good_configuration_is_counted(command, tmp_path):
     assert shown.stdout == f"{path}: no mistakes: 0 collectors, 1 sinks, 1 rules, 0 sources, 0 stations\n"
 
 
+def test_maintenance_that_nobody_will_see_is_told(command, tmp_path):
+    path = tmp_path / "t.toml"
+    once = "duration = '2h'\nstart = '2020-12-01T22:00'\n"
+    path.write_text(
+        f"[[maintenance]]\nname = 'old'\n{once}[[maintenance]]\nname = 'weekly'\n{once}rrule = 'FREQ=WEEKLY'\n"
+    )
+    shown = command("check", "--config", str(path))
+    assert shown.exit_code == 0
+    assert shown.stdout.splitlines()[:-1] == [
+        'over   maintenance "old" has no window to come: remove it, or correct start'
+    ]
+    assert json.loads(command("check", "--config", str(path), "--json").stdout)["over"] == ["old"]
+
+
 @pytest.mark.parametrize("arguments", [(), ("--config",)])
 def test_the_shipped_configurations_have_no_mistake(command, arguments, monkeypatch):
     from gateway.config import shipped

@@ -171,6 +171,12 @@ def test_something_else_that_answers_is_not_taken_for_tocsin(command, daemon):
     assert (shown.exit_code, "is not tocsin" in shown.stderr) == (Exit.UNREACHABLE, True)
 
 
+def test_a_daemon_that_fails_is_not_taken_for_something_else(command, daemon):
+    daemon.will_answer("/api/v1/stations", b"Internal Server Error", status=500)
+    shown = command("stations", "--url", daemon.url)
+    assert (shown.exit_code, shown.stderr) == (Exit.TEMPORARY, "the daemon says: Internal Server Error (500)\n")
+
+
 def test_a_wrong_command_line_is_a_usage_error(command):
     assert command("incidents", "--state", "broken").exit_code == Exit.USAGE
     assert command("nonsense").exit_code == Exit.USAGE

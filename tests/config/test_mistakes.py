@@ -60,6 +60,8 @@ sinks = ["papyrus"]
         ("[flapping]\nbelow=40", "flapping: below must be less than above"),
         ("[storm]\nsource_low=300", "storm: source_low must not be more than source_high; lower it"),
         ("[[group]]\nname='g'\nby=[]", 'group "g": by: '),
+        ("[[rule]]\nname='r'\nsummary='{nope'", '"{nope" has no end: write {field}, as in "{source} is down"'),
+        ("[[rule]]\nname='r'\nobject='{a} {b {c}'", '"{b " has no end'),
         ("[[inhibit]]\nname='i'\nsource='x'\ntarget='a = b'", "'x' is no matcher"),
         ("[[maintenance]]\nname='w'\nduration='1h'", 'maintenance "w": start is missing: say when it begins, or name a calendar'),
         ("[[maintenance]]\nname='w'\nstart='2026-12-01T22:00'", 'maintenance "w": duration is missing: say how long it lasts'),

@@ -75,6 +75,8 @@ def test_catastrophic_patterns_meet_hostile_text_in_linear_time(say) -> None:
 def test_templates_substitute_and_do_nothing_else(say) -> None:
     look_up = fields_of(say.event(labels={"port": "{source}"}), {"host": "h1"})
     assert Template("plain").render(look_up) == "plain"
+    assert [Template(text).flaw for text in ("plain", "{host}", "a } b {not a field}")] == ["", "", ""]
+    assert Template("a {host").flaw.startswith('"{host" has no end')
     assert (
         Template("{host}: {port} {source} {missing} {not a field}").render(look_up) == "h1: {source} r1  {not a field}"
     )

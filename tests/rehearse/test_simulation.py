@@ -59,6 +59,26 @@ def test_the_command_tells_hours_and_takes_a_scenario(command, tmp_path):
     [
         ("site = 1\n", 'h.toml:1: site: unknown key; did you mean "sites"?'),
         ('[[outage]]\nat = "1m"\nlast = "1m"\n', 'h.toml:3: outage[1].last: unknown key; did you mean "lasts"?'),
+        (
+            'sites = 3\n[[outage]]\nat = "1m"\nsite = "lyon"\n',
+            'h.toml:4: outage[1].site: there is no site "lyon"; they are site-1 to site-3',
+        ),
+        (
+            'stations = 4\n[[outage]]\nat = "1m"\nstation = "site-1-005"\n',
+            'h.toml:4: outage[1].station: there is no station "site-1-005"; each site has 4, named as in site-1-001',
+        ),
+        (
+            '[[outage]]\nat = "1m"\n',
+            'h.toml:1: outage[1]: falls silent nowhere: add site = "site-1", station = "site-1-001" or stations = 3',
+        ),
+        (
+            'lasts = "1h"\n[[outage]]\nat = "61m"\nstations = 1\n',
+            "h.toml:3: outage[1].at: 1h1m is after the end; let it be earlier, or the scenario last longer than 1h",
+        ),
+        (
+            'lasts = "1h"\n[[flapping]]\nat = "1h"\n',
+            "h.toml:3: flapping[1].at: 1h is after the end; let it be earlier, or the scenario last longer than 1h",
+        ),
     ],
 )
 def test_a_mistake_in_a_scenario_is_told_as_everywhere(command, tmp_path, text, said):

@@ -1,7 +1,9 @@
 """A drill: a trap, a station's silence and a mail go to the tracker and back, marked, and leave nothing open."""
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 
 import httpx
 import pytest
@@ -63,7 +65,7 @@ async def test_what_does_not_come_through_is_told_and_is_an_incident_until_it_do
         with capture_logs() as logs:
             legs = {leg.collector: leg for leg in await during(house, house.app.drills.drill())}
         assert not legs["snmp"].ok
-        assert legs["snmp"].why.startswith("nothing was heard of it within 5 s")
+        assert legs["snmp"].why.startswith("nothing was heard of it within 5 s; tocsin drops tells")
         assert legs["smtp"].ok
         failed = await house.sees(condition="drill_failed", object="snmp", state="open")
         assert failed["description"] == legs["snmp"].why
@@ -116,5 +118,22 @@ async def test_a_drill_that_a_crash_cut_short_is_cleared_away_by_the_next_start(
         assert {one["state"] for one in await house.incidents()} == {"closed"}
 
 
-async def nothing(_leg):
+async def test_a_drill_ends_with_the_daemon_and_leaves_nothing_open(build, tmp_path):
+    transport = httpx.AsyncHTTPTransport(uds=str(tmp_path / "state" / "admin.sock"))
+    async with (
+        asyncio.TaskGroup() as tasks,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as admin,
+    ):
+        async with build() as house:
+            drilling = tasks.create_task(admin.post("/api/v1/drill"))
+            for collector in ("snmp", "smtp"):
+                await house.sees(condition="drill", object=collector, state="open")
+        answer = await drilling
+    assert answer.status_code == 503
+    assert answer.json()["error"].startswith("the drill was cut short, since the daemon stops")
+    with contextlib.closing(sqlite3.connect(tmp_path / "state" / "tocsin.db")) as kept:
+        assert set(kept.execute("SELECT state FROM incident")) == {("closed",)}
+
+
+async def nothing(*_leg):
     pass

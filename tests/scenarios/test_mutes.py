@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 from click.testing import CliRunner
+from structlog.testing import capture_logs
 
 from gateway.cli import tocsin
 
@@ -76,9 +77,18 @@ async def test_a_silence_is_extended_and_ended_by_command(build) -> None:
         await house.passes(seconds=2)
         await house.sees(state="open", muted=[], ticket_state="open")
         assert [one["state"] for one in await mutes(house)] == ["ended"]
+        again = ["silence", "extend", silence["id"], "1h", "--state-dir", str(house.app.state_dir)]
+        ran = await asyncio.to_thread(CliRunner().invoke, tocsin, again)
+        assert (ran.exit_code, f"silence {silence['id']} has ended; add another" in ran.output) == (1, True)
+        assert [one["state"] for one in await mutes(house)] == ["ended"]
 
 
 async def test_maintenance_recurs_and_overruns(build) -> None:
+    last_year = NIGHTLY.replace("backup", "last year").replace("rrule", "# ").replace("2026", "2025")
+    with capture_logs() as logs:
+        async with build(more=NIGHTLY + last_year) as house:
+            assert {one["name"] for one in await mutes(house)} == {"backup"}
+    assert [entry["name"] for entry in logs if entry["event"] == "maintenance.over"] == ["last year"]
     async with build(more=NIGHTLY) as house:
         planned = [one for one in await mutes(house) if one["state"] == "planned"]
         begins = planned[0]["from"]
@@ -118,7 +128,15 @@ async def test_commands_that_are_wrong_say_so(build) -> None:
             (["silence", "add", "r1", "--for", "2h"], "is no matcher"),
             (["silence", "add", "source = r1", "--for", "soon"], "must be a duration"),
             (["silence", "end", "nobody"], "there is no silence or maintenance nobody"),
-            (["silence", "add", "source = r1", "--for", "2h", "--from", "2026-12-01T10:00"], "say the time zone"),
+            (["silence", "add", "source = r1", "--for", "2h", "--from", "2026-12-01T10:00"], "from: say the time zone"),
+            (
+                ["silence", "add", "source = r1", "--for", "2h", "--from", "noon"],
+                "from: must be a date and time such as",
+            ),
+            (
+                ["silence", "add", "source = r1", "--for", "2h", "--from", "2020-12-01T10:00Z"],
+                "ended at 2020-12-01T12:00",
+            ),
         ):
             ran = await asyncio.to_thread(CliRunner().invoke, tocsin, [*words, "--state-dir", str(house.app.state_dir)])
             assert ran.exit_code == 1, ran.output

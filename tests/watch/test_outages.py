@@ -1,6 +1,8 @@
 """A site that falls silent is told once; who outlives it is told; no process's death and no full disk forgets an end."""
 
-from gateway.core.station import Policy, StationState
+from dataclasses import replace
+
+from gateway.core.station import DRILLED, Policy, StationState
 from gateway.store.api import StoreError
 from gateway.testing.clock import ManualClock
 from gateway.watch import Watch
@@ -71,6 +73,29 @@ async def test_a_station_that_dies_alone_is_told_alone(build) -> None:
         for _ in range(20):
             await back(bench, *NAMES[1:])
         assert bench.engine.said == ["s1 station_down raise"]
+
+
+async def test_the_station_that_drills_is_nobodys_neighbour(build) -> None:
+    async with build(policy=replace(POLICY, interval_s=None)) as bench:
+
+        async def drilled():
+            for _ in range(3):
+                bench.beat(DRILLED, interval_s=5.0, site="lyon")
+                await bench.passes(1)
+
+        await drilled()
+        await bench.passes(120)  # it alone would be a fleet whose beats no longer come
+        assert bench.engine.said == [f"{DRILLED} station_down raise"]
+        await grow_up(bench)
+        await bench.until(lambda: DOWN in bench.engine.said, turning=1)
+        await drilled()
+        await bench.passes(60)  # no outage covers it: whoever drills meanwhile must hear of it
+        assert bench.engine.said == [
+            f"{DRILLED} station_down raise",
+            DOWN,
+            f"{DRILLED} station_down clear",
+            f"{DRILLED} station_down raise",
+        ]
 
 
 async def test_a_region_is_told_instead_of_its_sites_and_the_fleet_instead_of_its_regions(build) -> None:

@@ -41,7 +41,7 @@ async def test_a_limit_that_is_none_is_one_sentence(ask: httpx.AsyncClient, numb
 
 @pytest.mark.parametrize("cursor", [LONG, "x", "\N{SUPERSCRIPT TWO}"])
 async def test_a_cursor_that_is_none_is_one_sentence(ask: httpx.AsyncClient, cursor: str) -> None:
-    for path in ("/api/v1/outbox", "/api/v1/drops"):
+    for path in ("/api/v1/outbox", "/api/v1/drops", "/api/v1/incidents", "/api/v1/tickets"):
         answer = await ask.get(path, params={"cursor": cursor})
         assert (answer.status_code, answer.json()) == (400, {"error": "cursor: take it from the answer's next"})
 
