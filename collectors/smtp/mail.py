@@ -95,7 +95,6 @@ def parse(raw: bytes, limits: Limits, *, light: bool = False) -> Mail:
 
 
 def _parse(raw: bytes, limits: Limits, *, light: bool) -> Mail:
-    scan(raw, limits)
     if light and has_encoded_boundary(raw):
         raise HeavyError  # the library would decode it with any codec, quadratic ones included
     return _mail(BytesParser(policy=compat32).parsebytes(raw), limits, light=light)

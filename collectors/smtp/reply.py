@@ -76,9 +76,10 @@ _ATTRIBUTIONS = (
     ),
 )
 _ALL_ENDS = tuple(end for _, ends in _ATTRIBUTIONS for end in ends)
+# How the last line of an attribution ends: a cheap look, before its lines are joined.
+_LAST_WORDS = tuple({":", *(end.split()[-1] for end in _ALL_ENDS if not end.endswith(":"))})
 _VERB = re.compile(r"\s(schrieb|schreef|skrev|napsal|napisał)\s")
 _DATED_ADDRESS = re.compile(r"(?=.{0,80}\d.{0,40}\d[:.]\d\d\b)[^<]{8,200}<[^<>\s]{1,200}@[^<>\s]{1,200}>:")
-_ATTRIBUTION_ENDS = frozenset(":：,e")  # noqa: RUF001 - as written in Chinese
 _DATE = re.compile(r"\d")
 _FIELDS = {
     "from": (
@@ -109,6 +110,8 @@ _FIELDS = {
     ),
 }
 _FIELD = re.compile(r"^[*_\s>]{0,8}([^\W\d_][\w\- ]{0,20}?)[*_]?\s?[:：][*_]?(?:\s|$|\S)")  # noqa: RUF001 - as written in Chinese
+_WIDE_COLON = "："  # noqa: RUF001 - as written in Chinese
+_RULE_SIGNS = frozenset("-_*=>")
 _RULE = re.compile(r"^[_\-*=]{10,}$")
 _DASHED = re.compile(r"^[>\s]{0,8}[-_*]{2,}\s?(.{3,120}?)\s?[-_*]{2,}$")
 
@@ -133,15 +136,17 @@ def split_reply(text: str) -> tuple[str, str]:
 
 def _first_quote(lines: list[str]) -> tuple[int, int]:
     """Index of the line where quoting starts (its end if nowhere), and, if it is quoted by ``>``, of lines to skip."""
-    for index, line in enumerate(lines[:_MOST_LINES]):
-        short = line[:_LONGEST_LINE].strip()
+    shorts = [line[:_LONGEST_LINE].strip() for line in lines[: _MOST_LINES + _ATTRIBUTION_LINES]]
+    ends = [short.lower().endswith(_LAST_WORDS) for short in shorts]
+    for index, short in enumerate(shorts[:_MOST_LINES]):
         if not short:
             continue
         if short.startswith(">"):
             return index, 1
-        if MARKER in short or _is_separator(short, lines, index) or _begins_header_block(lines, index):
+        told = ":" in short or _WIDE_COLON in short  # of a field; asked here, since most lines have neither
+        if MARKER in short or _is_separator(short, lines, index) or (told and _begins_header_block(lines, index)):
             return index, 0
-        length = _attribution_length(lines, index)
+        length = _attribution_length(shorts, ends, index)
         if length:
             following = next((each for each in lines[index + length :] if each.strip()), "")
             return index, length if following.lstrip().startswith(">") else 0
@@ -149,6 +154,8 @@ def _first_quote(lines: list[str]) -> tuple[int, int]:
 
 
 def _is_separator(short: str, lines: list[str], index: int) -> bool:
+    if short[0] not in _RULE_SIGNS:
+        return False
     dashed = _DASHED.match(short)
     if dashed is not None:
         said = dashed[1].strip("-_* ").lower()
@@ -173,17 +180,16 @@ def _field(lines: list[str], index: int) -> str:
     return found[1].strip().lower() if found else ""
 
 
-def _attribution_length(lines: list[str], index: int) -> int:
-    """Over how many lines an attribution stands here; 0 if none does."""
+def _attribution_length(shorts: list[str], ends: list[bool], index: int) -> int:
+    """Over how many lines an attribution stands here, of which ``ends`` tells which may be its last; 0 if none does."""
     joined = ""
-    for length in range(1, _ATTRIBUTION_LINES + 1):
-        if index + length > len(lines) or len(joined) > _LONGEST_LINE:
-            return 0
-        line = lines[index + length - 1][:_LONGEST_LINE].strip()
-        if not line:
+    if True not in ends[index : index + _ATTRIBUTION_LINES]:
+        return 0
+    for length, line in enumerate(shorts[index : index + _ATTRIBUTION_LINES], start=1):
+        if not line or len(joined) > _LONGEST_LINE:
             return 0
         joined = f"{joined} {line}".strip()
-        if line[-1] in _ATTRIBUTION_ENDS and _is_attribution(joined.lower()):
+        if ends[index + length - 1] and _is_attribution(joined.lower()):
             return length
     return 0
 

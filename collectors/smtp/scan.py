@@ -11,9 +11,8 @@ from collectors.smtp.limits import Limits, MailError, Unreadable
 
 _BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
 _HEADER_START = re.compile(rb"(?:\A|\r\n|\n|\r)(?![ \t\r\n])")
-_CONTAINER = re.compile(rb"multipart/|message/", re.IGNORECASE)
 _BOUNDARY = re.compile(rb"boundary[0-9*]*\s*=\s*(?:\"([^\"\r\n]{1,250})\"?|([^\s;\"]{1,250}))", re.IGNORECASE)
-_ENCODED_BOUNDARY = re.compile(rb"boundary[0-9]*\*", re.IGNORECASE)
+_ENCODED_BOUNDARY = re.compile(rb"boundary[0-9]*\*")
 _BOUNDARY_SAID = re.compile(rb"boundary[0-9*]*\s*=", re.IGNORECASE)
 _DASHES = re.compile(rb"[\r\n]--")
 _GLIMPSE_CHARS = 300
@@ -28,11 +27,11 @@ def scan(raw: bytes, limits: Limits) -> None:
     if len(raw) > limits.mail_bytes:
         raise MailError(Unreadable.SIZE, f"{len(raw)} bytes")
     _scan_headers(raw[: header_end(raw, limits)], limits)
-    containers = 0
-    for containers, _ in enumerate(_CONTAINER.finditer(raw), start=1):
-        if containers > limits.containers:
-            raise MailError(Unreadable.CONTAINERS, f"more than {limits.containers}")
-    if containers:
+    lowered = raw.lower()
+    containers = lowered.count(b"multipart/") + lowered.count(b"message/")
+    if containers > limits.containers:
+        raise MailError(Unreadable.CONTAINERS, f"more than {limits.containers}")
+    if containers and raw.count(b"\r--") + raw.count(b"\n--") > limits.parts:
         _scan_parts(raw, limits)
 
 
@@ -76,7 +75,7 @@ def _scan_parts(raw: bytes, limits: Limits) -> None:
 
 def has_encoded_boundary(raw: bytes) -> bool:
     """Whether a boundary is given in RFC 2231's form, which no real mailer does."""
-    return _ENCODED_BOUNDARY.search(raw) is not None
+    return _ENCODED_BOUNDARY.search(raw.lower()) is not None
 
 
 def glimpse(raw: bytes, name: str) -> str:

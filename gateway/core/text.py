@@ -35,7 +35,9 @@ def one_line(text: str, longest: int = 250) -> str:
 
 def clean(text: str) -> str:
     r"""``text`` with line ends as ``\n`` and without control, format (bidirectional), private and surrogate characters."""
-    return _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    lines = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    # What Unicode calls printable has nothing unwanted in it, and is told far faster than by the pattern.
+    return lines if lines.replace("\n", "").replace("\t", "").isprintable() else _UNWANTED.sub("", lines)
 
 
 def toml_string(text: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.bench.harness import Options
 
-BENCHES = ("traps",)
+BENCHES = ("traps", "smtp", "rules", "store", "start")
 """Modules of this package, each with a function ``run(options) -> Report``."""
 
 

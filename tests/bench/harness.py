@@ -101,6 +101,8 @@ class Report:
     main: str = ""
     """The quantity that ratios are of: more is better."""
     samples: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
+    curves: dict[str, dict[float, list[float]]] = field(default_factory=dict)
+    """How a cost of ours grows: by name, samples over what it grows with."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Peers that were not measured, and why."""
 
@@ -111,6 +113,18 @@ class Report:
             of.setdefault(name, []).append(value)
         told = " ".join(f"{name}={_short(value)}" for name, value in quantities.items())
         print(f"{self.name}: {case}: {program}: {told}", file=sys.stderr, flush=True)
+
+    def point(self, curve: str, over: float, value: float) -> None:
+        """Keep one sample of a curve."""
+        self.curves.setdefault(curve, {}).setdefault(over, []).append(value)
+        print(f"{self.name}: {curve}: {over:,g}: {_short(value)}", file=sys.stderr, flush=True)
+
+    def lines(self) -> dict[str, list[tuple[float, float]]]:
+        """By curve, the medians over what it grows with."""
+        return {
+            curve: [(over, round(statistics.median(values), 4)) for over, values in sorted(points.items())]
+            for curve, points in self.curves.items()
+        }
 
     def skip(self, program: str, why: str) -> None:
         """Say that a peer was left out."""
@@ -147,6 +161,7 @@ class Report:
             "ratios": next(iter(ratios.values()), {}),
             "ratios_by_case": ratios,
             "medians": self.medians(),
+            "curves": self.lines(),
             "skipped": self.skipped,
         }
 
@@ -163,6 +178,8 @@ class Report:
                 )
                 print("  ".join([first, *rest]), file=to)
             print(file=to)
+        for curve, points in self.lines().items():
+            print(curve, *(f"{over:,g}: {_short(value)}" for over, value in points), sep="\n  ", file=to)
         for program, why in self.skipped.items():
             print(f"{program} was skipped: {why}", file=to)
 

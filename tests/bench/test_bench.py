@@ -41,6 +41,12 @@ def test_a_quantile_is_of_what_came_between() -> None:
     assert quantile(before, after, "late", 1.0) == float("inf")
 
 
+def test_a_curve_is_of_medians_in_order(report) -> None:
+    for over, value in ((100, 9.0), (10, 1.0), (10, 3.0), (10, 2.0)):
+        report.point("cost over rules", over, value)
+    assert report.document()["curves"] == {"cost over rules": [(10, 2.0), (100, 9.0)]}
+
+
 class Quiet:
     """A daemon whose books are given."""
 
@@ -62,7 +68,7 @@ def test_what_was_sent_must_be_in_the_books() -> None:
 
 
 @pytest.mark.tools
-@pytest.mark.parametrize("name", ["traps"])
+@pytest.mark.parametrize("name", ["traps", "smtp", "rules", "store", "start"])
 def test_a_benchmark_runs(name: str) -> None:
     if tool("gcc") is None:
         pytest.skip("not installed: gcc")
