@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from gateway.core.decision import Decision, Heard, Join
 from gateway.core.event import OURSELVES, Event, EventKind
-from gateway.core.gather import GROUP, Gathering, Rate, Scope, raise_parent, said_of_parent
+from gateway.core.gather import GROUP, OVERFLOW, Gathering, Rate, Scope, raise_parent, said_of_parent
 from gateway.core.impact import graver
 from gateway.core.incident import Incident, State
 from gateway.core.inhibit import Facet
+from gateway.core.overflow import CAP_PERIOD_MS
 from gateway.core.reason import Muted
 from gateway.core.rules import Verdict
 from gateway.engine.applying import apply
@@ -123,7 +124,10 @@ class Gatherer:
 
 
 def look_at_parents(tx: Transaction, around: Surroundings, *, now_ms: int) -> list[Decision]:
-    """End each group of which few children are left; let each last whose children came back, or flap in numbers."""
+    """End each group of which few children are left; let each last whose children came back, or flap in numbers.
+
+    The overflow lasts while there is no room.
+    """
     gatherings, decisions = around.gatherings, []
     until = {group.name: group.until for group in gatherings.groups}
     for parent in around.parents():
@@ -132,6 +136,10 @@ def look_at_parents(tx: Transaction, around: Surroundings, *, now_ms: int) -> li
             lasts = tx.children_left(parent.id, limit=most + 1, flapping=False) > most
             wrong = State.RECOVERING if lasts else State.OPEN
             kind = (EventKind.RAISE if lasts else EventKind.CLEAR) if parent.state is wrong else None
+        elif parent.condition == OVERFLOW:
+            most = gatherings.caps.open_max
+            full = most and now_ms - parent.raised_ms >= CAP_PERIOD_MS and tx.count_alive(limit=most) >= most
+            kind = EventKind.RAISE if full else None
         else:
             rate = gatherings.rates.get(Scope(parent.condition), Rate(0, 0))
             flaps = rate.high and tx.children_left(parent.id, limit=rate.low, flapping=True) >= rate.low
