@@ -118,19 +118,27 @@ async def test_mails_and_what_the_daemon_says_of_itself_pass_a_full_cap(capped, 
         await bench.sees(condition="blind", state="open")
 
 
-async def test_the_overflow_lasts_while_there_is_no_room_and_calm_ends_it(capped, say) -> None:
-    async with capped(overall=10) as bench:
-        for number in range(12):
-            await bench.emit(f"r{number}")
-        for _ in range(4):
-            await bench.clock.advance(61)
-        assert (await greater(bench, "overflow"))[0]["state"] == "open"
-        for number in range(10):
-            await bench.emit(f"r{number}", "clear")
-        for _ in range(3):
-            await bench.clock.advance(61)
-        await bench.sees(condition="overflow", state="resolved")
-        await bench.emit("r11")
+async def test_the_overflow_lasts_while_there_is_no_room_and_calm_ends_it(build) -> None:
+    async with build(runs=False) as bench:
+
+        async def say(kind: str, *numbers: int) -> None:
+            for number in numbers:
+                bench.offer(f"r{number}", kind)
+            await bench.engine.drain()
+
+        async def state_after(minutes: int) -> str:
+            for _ in range(minutes):
+                await bench.clock.advance(61)
+                await bench.engine._releases.look()
+                await bench.engine._timers._act()
+            return (await greater(bench, "overflow"))[0]["state"]
+
+        await bench.engine.mute_by(no_plan, Inhibitions(), Gatherings(caps=Caps(open_max=10)))
+        await say("raise", *range(12))
+        assert await state_after(minutes=5) == "open"
+        await say("clear", *range(10))
+        assert await state_after(minutes=3) == "resolved"
+        await say("raise", 11)
         await bench.sees(source="r11", state="open")
 
 
