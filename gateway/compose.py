@@ -9,7 +9,7 @@ from gateway.config import Config
 from gateway.config.inventory import Importance, KnownConfig, SourceConfig, StationConfig
 from gateway.config.maintenance import Calendars
 from gateway.config.models import StationsConfig
-from gateway.core.gather import Gatherings
+from gateway.core.gather import Caps, Gatherings
 from gateway.core.inhibit import Inhibitions
 from gateway.core.inventory import Inventory, Known
 from gateway.core.judge import Judge
@@ -79,6 +79,7 @@ def gatherings_of(config: Config) -> Gatherings:
         groups=tuple(entry.compiled() for entry in config.group),
         rates=config.storm.rates(),
         period_ms=int(config.storm.period),
+        caps=Caps(source_new_per_min=config.engine.source_new_per_min, open_max=config.engine.open_max),
         ourselves=config.daemon.node_name,
     )
 
@@ -92,7 +93,6 @@ def limits_of(config: Config) -> EngineLimits:
         pending_max=engine.pending_max,
         bytes_max=engine.pending_bytes,
         release_per_min=engine.release_per_min,
-        source_new_per_min=engine.source_new_per_min,
     )
 
 

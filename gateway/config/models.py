@@ -91,6 +91,8 @@ class EngineConfig(PluginConfig):
     """Tickets opened in a minute for what is still raised when a silence, a maintenance or another mute is over."""
     source_new_per_min: int = Field(default=600, ge=0, le=1_000_000)
     """New incidents that one source may begin in a minute; the rest become one incident ``source_storm``. 0: any number."""
+    open_max: int = Field(default=100_000, ge=1, le=10_000_000)
+    """Incidents of all sources that are not over; what begins beyond them is counted in one incident ``overflow``."""
 
 
 class RetentionConfig(PluginConfig):

@@ -21,6 +21,10 @@ from gateway.core.text import span
 
 GROUP = "group"
 """Condition of a group's incident, and what stands in place of its rule's name."""
+OVERFLOW = "overflow"
+"""The same for the one incident that counts what is beyond the cap over all sources (`gateway.core.overflow`)."""
+EVERYWHERE = "everywhere"
+"""Stands in place of a source for what concerns all of them."""
 
 
 class Scope(StrEnum):
@@ -38,6 +42,16 @@ class Rate:
 
     high: int
     low: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """How many incidents there may be; what is beyond is only counted. 0: any number."""
+
+    source_new_per_min: int = 600
+    """New ones of one source in a minute."""
+    open_max: int = 100_000
+    """Those of all sources that are not over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +94,12 @@ class Gathering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gatherings:
-    """All groups and rates; replaced as a whole by a reload."""
+    """All groups, rates and caps; replaced as a whole by a reload."""
 
     groups: tuple[Group, ...] = ()
     rates: Mapping[Scope, Rate] = field(default_factory=lambda: MappingProxyType({}))
     period_ms: int = 60_000
+    caps: Caps = Caps()
     ourselves: str = ""
     """The source of what the daemon tells of itself, which belongs to nothing."""
 
@@ -115,7 +130,7 @@ class Gatherings:
             Scope.OBJECT: (incident.source, incident.object),
             Scope.SOURCE: (incident.source, ""),
             Scope.RULE: (incident.rule, ""),
-            Scope.ALL: ("everywhere", ""),
+            Scope.ALL: (EVERYWHERE, ""),
         }
         return [
             Gathering(condition=scope, source=where[scope][0], object=where[scope][1], mark=Muted.STORM, rate=rate)
@@ -129,7 +144,7 @@ def is_parent(incident: Incident) -> bool:
     return incident.rule in PARENT_RULES
 
 
-PARENT_RULES = frozenset({GROUP, *Scope})
+PARENT_RULES = frozenset({GROUP, OVERFLOW, *Scope})
 """Stand in place of a rule's name in the verdict on a greater incident; no configured rule has such a name."""
 
 
@@ -140,6 +155,8 @@ def told_of(gathering: Gathering, *, period_ms: int) -> str:
         return (
             f"{group.name}: more than {group.more_than} incidents at {gathering.source} within {span(group.within_ms)}"
         )
+    if gathering.condition == OVERFLOW:
+        return f"overflow: {rate.high} incidents are open; what begins beyond them is only counted here"
     what = {
         Scope.OBJECT: f"{gathering.source} {gathering.object}",
         Scope.SOURCE: gathering.source,

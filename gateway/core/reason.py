@@ -109,6 +109,8 @@ class Reason(StrEnum):
     """It flaps no more."""
     CHILD = "child"
     """It belongs to a greater incident now."""
+    HELD_BACK = "held_back"
+    """Beyond a cap on incidents: counted in a greater one."""
     MUTED = "muted"
     """Its ticket waits, for what the timeline names."""
     RELEASED = "released"

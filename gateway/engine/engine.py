@@ -19,7 +19,6 @@ from gateway.core.judge import Judge
 from gateway.core.mute import Planned, Window, in_force
 from gateway.core.reason import Dropped, Reason
 from gateway.core.rules import Verdict
-from gateway.core.storm import SourceBudget
 from gateway.core.ticket import Observation, Ticket
 from gateway.engine.applying import apply
 from gateway.engine.around import Plan, Surroundings, no_plan, refresh_facets, stored
@@ -54,8 +53,6 @@ class EngineLimits:
     """Bytes of text and files that may wait."""
     release_per_min: int = 60
     """Survivors whose tickets are opened in a minute when what muted them is over."""
-    source_new_per_min: int = 600
-    """New incidents that one source may begin in a minute; the rest are one storm. 0: any number."""
 
 
 class Engine:
@@ -100,7 +97,6 @@ class Engine:
         self._pending = Pending(limit=self._limits.pending_max, bytes_max=self._limits.bytes_max)
         self._most = self._limits.batch_max
         """Runs in the next batch."""
-        self._budget = SourceBudget(self._limits.source_new_per_min)
         self._suspects: deque[list[Run]] = deque()
         """Parts of a batch that the core could not bear, in order: one of them is to blame."""
         self._wanted = asyncio.Event()
@@ -199,7 +195,7 @@ class Engine:
         self._releases.stir()
 
     async def mute_by(self, plan: Plan, inhibitions: Inhibitions, gatherings: Gatherings | None = None) -> None:
-        """Take other maintenance windows, inhibitions, groups and rates; call before `run`, and at a reload.
+        """Take other maintenance windows, inhibitions, groups, rates and caps; call before `run`, and at a reload.
 
         Raises:
             StoreError: the disk refused; nothing has changed.
@@ -300,9 +296,7 @@ class Engine:
             tx.put(PROBE, b"")
         now_ms = self._clock.now_ms()
         began_s = self._clock.monotonic_s()
-        outcomes = write_batch(
-            tx, batch, now_ms=now_ms, new_id=self._new_id, budget=self._budget, around=self._around(tx, now_ms)
-        )
+        outcomes = write_batch(tx, batch, now_ms=now_ms, new_id=self._new_id, around=self._around(tx, now_ms))
         self._pace_batches(len(batch), self._clock.monotonic_s() - began_s)
         return outcomes
 
@@ -315,7 +309,6 @@ class Engine:
         metrics.COMMIT_SECONDS.observe(asyncio.get_running_loop().time() - sent_s)
         try:
             error = StoreError("the write was cancelled") if done.cancelled() else done.exception()
-            self._budget.settle(kept=error is None)
             if isinstance(error, StoreError):
                 self._give_back(batch, error)
             elif error is not None:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from gateway.core.decision import Decision, Heard, Join
 from gateway.core.event import OURSELVES, Event, EventKind
-from gateway.core.gather import GROUP, Gathering, Rate, Scope, raise_parent, said_of_parent
+from gateway.core.gather import GROUP, OVERFLOW, Gathering, Gatherings, Rate, Scope, raise_parent, said_of_parent
 from gateway.core.impact import graver
 from gateway.core.incident import Incident, State
 from gateway.core.inhibit import Facet
+from gateway.core.overflow import CAP_PERIOD_MS
 from gateway.core.reason import Muted
 from gateway.core.rules import Verdict
 from gateway.engine.applying import apply
@@ -123,19 +124,29 @@ class Gatherer:
 
 
 def look_at_parent(tx: Transaction, parent: Incident, around: Surroundings, now_ms: int) -> Decision | None:
-    """End a group of which few children are left; let one last whose children came back, or flap in numbers."""
-    gatherings = around.gatherings
-    if parent.condition == GROUP:
-        most = next((group.until for group in gatherings.groups if group.name == parent.object), 0)
-        lasts = tx.children_left(parent.id, limit=most + 1, flapping=False) > most
-        wrong = State.RECOVERING if lasts else State.OPEN
-        kind = (EventKind.RAISE if lasts else EventKind.CLEAR) if parent.state is wrong else None
-    else:
-        rate = gatherings.rates.get(Scope(parent.condition), Rate(0, 0))
-        flaps = rate.high and tx.children_left(parent.id, limit=rate.low, flapping=True) >= rate.low
-        kind = EventKind.RAISE if flaps and now_ms - parent.raised_ms >= gatherings.period_ms else None
+    """End a group of which few children are left; let one last whose children came back, or flap in numbers.
+
+    The overflow lasts while there is no room.
+    """
+    kind = _parent_moves(tx, parent, around.gatherings, now_ms)
     if kind is None:
         return None
     event, verdict = said_of_parent(parent, kind, at_ms=max(now_ms, parent.raised_ms))
     heard = Heard(event=event, verdict=verdict, count=0, first_ms=event.at_ms, last_ms=event.at_ms)
     return apply(tx, parent, heard, now_ms=now_ms, around=around)
+
+
+def _parent_moves(tx: Transaction, parent: Incident, gatherings: Gatherings, now_ms: int) -> EventKind | None:
+    if parent.condition == GROUP:
+        most = next((group.until for group in gatherings.groups if group.name == parent.object), 0)
+        lasts = tx.children_left(parent.id, limit=most + 1, flapping=False) > most
+        wrong = State.RECOVERING if lasts else State.OPEN
+        return (EventKind.RAISE if lasts else EventKind.CLEAR) if parent.state is wrong else None
+    if parent.condition == OVERFLOW:
+        most = gatherings.caps.open_max
+        lasts = bool(most) and now_ms - parent.raised_ms >= CAP_PERIOD_MS and tx.count_alive(limit=most) >= most
+    else:
+        rate = gatherings.rates.get(Scope(parent.condition), Rate(0, 0))
+        flaps = rate.high and tx.children_left(parent.id, limit=rate.low, flapping=True) >= rate.low
+        lasts = bool(flaps) and now_ms - parent.raised_ms >= gatherings.period_ms
+    return EventKind.RAISE if lasts else None

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 
 from gateway.core.decision import Decision, Due, Heard, Seen
 from gateway.core.event import Event, EventKind
-from gateway.core.impact import graver
 from gateway.core.incident import Incident, State, due_of
+from gateway.core.overflow import begins
 from gateway.core.reason import Reason
 from gateway.core.rules import DEFAULT_RULE
-from gateway.core.storm import SourceBudget, begins, storm
 from gateway.core.ticket import Observation, Ticket, TicketState
 from gateway.engine.applying import apply
 from gateway.engine.around import Surroundings
 from gateway.engine.gathering import Gatherer
+from gateway.engine.overflow import Overflow
 from gateway.pending import Run
 from gateway.store.api import Transaction
 
@@ -47,11 +47,10 @@ def write_batch(
     *,
     now_ms: int,
     new_id: Callable[[int], str],
-    budget: SourceBudget,
     around: Surroundings,
 ) -> list[Outcome]:
-    """Decide each run of events; what is beyond a source's budget of new incidents becomes one occurrence count of its storm."""
-    storms: dict[str, tuple[Run, list[int]]] = {}
+    """Decide each run of events; what would begin more incidents than a cap allows is counted in a greater one."""
+    overflow = Overflow(tx, around.gatherings.caps, now_ms=now_ms)
     outcomes = []
     gatherer = Gatherer(tx, around, now_ms=now_ms, new_id=new_id)
     for number, run in enumerate(batch):
@@ -60,9 +59,8 @@ def write_batch(
             outcomes.append(Outcome(known, Reason.DUPLICATE, repeated=run.count))
             continue
         incident, follow_up, before = _concerned(tx, run, now_ms=now_ms, around=around)
-        if begins(incident, run.event, run.verdict) and not budget.spend(run.verdict.source, now_ms=now_ms):
-            _join_storm(storms, number, run, fresh=fresh, per_min=budget.per_min)
-            outcomes.append(Outcome("", Reason.REPEATED, fresh, run.count - fresh, before=_reasons(before)))
+        if begins(incident, run.event, run.verdict) and overflow.takes(number, run, fresh=fresh):
+            outcomes.append(Outcome("", Reason.HELD_BACK, fresh, run.count - fresh, before=_reasons(before)))
             continue
         decision = _decide_run(
             tx, run, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, new_id=new_id(now_ms),
@@ -76,36 +74,23 @@ def write_batch(
         if run.verdict.rule == DEFAULT_RULE and "trap_oid" in run.event.labels:
             sample = run.event.description[:LONGEST_SAMPLE]
             tx.count_unknown(run.event.condition[:LONGEST_CONDITION], count=fresh, at_ms=run.last_ms, sample=sample)
-    for merged, members in storms.values():
-        incident, follow_up, before = _concerned(tx, merged, now_ms=now_ms, around=around)
+    for held in overflow.held.values():
+        incident, follow_up, before = _concerned(tx, held.run, now_ms=now_ms, around=around)
         decision = _decide_run(
-            tx, merged, incident, follow_up=follow_up, count=merged.offered, now_ms=now_ms,
+            tx, held.run, incident, follow_up=follow_up, count=held.run.offered, now_ms=now_ms,
             new_id=new_id(now_ms), around=around,
         )  # fmt: skip
-        told = _settled(tx, merged, decision, before, fresh=merged.offered, now_ms=now_ms)
-        for number in members:
-            outcomes[number] = replace(
-                outcomes[number], incident=told.incident, reason=told.reason, wishes=told.wishes
-            )  # fmt: skip
+        told = _settled(tx, held.run, decision, before, fresh=held.run.offered, now_ms=now_ms)
+        held.settle(tx, told.incident)
+        for number in held.members:
+            outcomes[number] = replace(outcomes[number], incident=told.incident, wishes=told.wishes)
+        gatherer.decisions += [*before, decision]
     gatherer.flush()
     if gatherer.decisions:
         last, told_of = outcomes[-1], gatherer.decisions
         wishes = last.wishes or any(one.wishes for one in told_of)
         outcomes[-1] = replace(last, wishes=wishes, before=(*last.before, *_reasons(told_of)))
     return outcomes
-
-
-def _join_storm(storms: dict[str, tuple[Run, list[int]]], number: int, run: Run, *, fresh: int, per_min: int) -> None:
-    """Add a run to its source's storm in this batch; all that is new in it is merely counted."""
-    if run.verdict.source not in storms:
-        event, verdict = storm(run.event, run.verdict, per_min=per_min)
-        storms[run.verdict.source] = (Run(event, verdict, run.first_ms, run.last_ms), [])
-    merged, members = storms[run.verdict.source]
-    members.append(number)
-    merged.offered += fresh
-    merged.waiters += run.waiters
-    merged.first_ms, merged.last_ms = min(merged.first_ms, run.first_ms), max(merged.last_ms, run.last_ms)
-    merged.verdict = replace(merged.verdict, impact=graver(merged.verdict.impact, run.verdict.impact))
 
 
 def _settled(

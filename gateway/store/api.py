@@ -196,6 +196,14 @@ class Transaction(Protocol):
         """Count one more in this period; how many there are now."""
         ...
 
+    def count_alive(self, *, limit: int) -> int:
+        """How many incidents are pending, open or recovering, up to ``limit``."""
+        ...
+
+    def hold_back(self, parent: str, source: str, *, count: int) -> None:
+        """Count what a cap held back of ``source``, for the parent's ticket to tell."""
+        ...
+
     def set_facets(self, incident_id: str, facets: Iterable[Facet]) -> bool:
         """Replace the facets of an incident; whether it had any."""
         ...

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 
-from gateway.core.family import LISTED, Family
+from gateway.core.family import HELD_LISTED, LISTED, Family
 from gateway.core.incident import Incident
 from gateway.core.inhibit import Facet
 from gateway.core.ticket import MARK_PREFIX
@@ -27,6 +27,15 @@ _MEMBERS = (
 _CHILDREN_LEFT = (
     "SELECT count(*) FROM (SELECT 1 FROM incident WHERE parent = ? AND state <> 'closed' "
     "AND (instr(muted, 'flapping') OR (state <> 'resolved' AND NOT ?)) LIMIT ?)"
+)
+
+
+MOST_HELD = 200
+"""Sources that are counted each by itself for one parent: with forged addresses there could be any number."""
+_HOLD_BACK = (
+    "INSERT INTO held SELECT :parent, CASE WHEN EXISTS (SELECT 1 FROM held WHERE parent = :parent AND source = :source) "
+    "OR (SELECT count(*) FROM held WHERE parent = :parent) < :most THEN :source ELSE '' END, :count WHERE true "
+    "ON CONFLICT (parent, source) DO UPDATE SET count = count + excluded.count"
 )
 
 
@@ -65,8 +74,13 @@ class SqliteFacets:
             "SELECT count(*), coalesce(sum(state IN ('pending', 'open', 'recovering')), 0) FROM incident WHERE parent = ?",
             (parent,),
         ).fetchone()
-        if not total:
-            return Family()
+        held_back = self._db.execute("SELECT coalesce(sum(count), 0) FROM held WHERE parent = ?", (parent,)).fetchone()[
+            0
+        ]
+        held_by = self._db.execute(
+            "SELECT source, count FROM held WHERE parent = ? AND source <> '' ORDER BY count DESC, source LIMIT ?",
+            (parent, HELD_LISTED),
+        )
         some = self._db.execute(
             "SELECT id, impact, condition, source, object, state FROM incident WHERE parent = ? "
             "ORDER BY state IN ('resolved', 'closed'), impact, id LIMIT ?",
@@ -78,7 +92,21 @@ class SqliteFacets:
             by_condition=self._most(parent, "condition"),
             by_source=self._most(parent, "source"),
             some=[f"{MARK_PREFIX}{ident} P{impact} {' '.join(filter(None, words))}" for ident, impact, *words in some],
+            held_back=held_back,
+            held_by_source=dict(held_by.fetchall()),
         )
+
+    def count_alive(self, *, limit: int) -> int:
+        """How many incidents are not over, up to ``limit``."""
+        row = self._db.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM incident WHERE state IN ('pending', 'open', 'recovering') LIMIT ?)",
+            (limit,),
+        ).fetchone()
+        return int(row[0])
+
+    def hold_back(self, parent: str, source: str, *, count: int) -> None:
+        """Count what a cap held back; sources beyond the first so many are one number."""
+        self._db.execute(_HOLD_BACK, {"parent": parent, "source": rows.text(source), "count": count, "most": MOST_HELD})
 
     def tally(self, scope: str, key: str, *, period: int) -> int:
         """Count one more in this period; how many there are now."""

@@ -154,6 +154,8 @@ def test_a_familys_words():
         "Incidents that belong to it: 60, of which 3 are not over\nBy condition: x 60\nBy source: r1 60\nTOC-A"
     )
     assert one.told.endswith("... and 10 more")
+    held = Family(held_back=90, held_by_source={"r1": 60, "r2": 20})
+    assert held.told == "Held back, without incidents of their own: 90\nBy source: r1 60, r2 20, others 10"
     assert "more" not in Family(total=1, raised=1, by_condition={"x": 1}, by_source={"r": 1}, some=["TOC-A"]).told
 
 

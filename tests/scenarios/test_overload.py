@@ -71,7 +71,7 @@ async def test_a_device_gone_mad_costs_its_budget_and_one_ticket(build) -> None:
         assert len(await house.incidents()) == 6
         await house.link("down", inform=True)
         await house.sees(condition="source_storm", occurrences=36)
-        await house.passes(minutes=11)
+        await house.passes(minutes=3)
         await house.sees(condition="source_storm", state="resolved", ticket_state="resolved")
         await house.quiet()
         assert balance("snmp") == before

@@ -36,7 +36,9 @@ def test_any_other_text_is_a_beat_as_well(text: bytes) -> None:
     assert (reading.kind, reading.fault, reading.labels) == (BeatKind.BEAT, "", {"status": text.decode()})
 
 
-@pytest.mark.parametrize("text", ["fault", "FAIL", "ERROR: disk full", "fail_pump", "warning - hot", "low_battery", "Störung"])
+@pytest.mark.parametrize(
+    "text", ["fault", "FAIL", "ERROR: disk full", "fail_pump", "warning - hot", "low_battery", "Störung"]
+)
 @pytest.mark.parametrize("topic", TopicKind)
 def test_words_of_faults_are_beats_with_a_fault(text: str, topic: TopicKind) -> None:
     reading = said(text.encode(), topic)
