@@ -44,7 +44,7 @@ async def test_offers_are_gathered_and_committed_soon(build) -> None:
         works = bench.store.works
         assert all(bench.offer() for _ in range(100))
         seen = await bench.sees(occurrences=100)
-        assert bench.store.works - works <= 6  # one batch, and the timers' looks
+        assert bench.store.works - works < 50  # a batch or two, and the looks of others, not a commit each
         assert seen["state"] == "open"
 
 
