@@ -78,6 +78,7 @@ async def test_what_a_person_does_at_the_desk_is_followed(build) -> None:
         number = int(seen["tickets"][0]["id"])
         await house.person(lambda desk: desk.set_impact(number, Impact.LOW, who="bob"))
         await house.sees(impact="low")
+        await house.quiet()
         await house.person(lambda desk: desk.close(number, who="bob", wont_fix=True))
         await house.sees(muted=["wont_fix"])
         await house.link("up")
