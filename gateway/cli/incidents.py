@@ -10,6 +10,7 @@ from gateway.cli.options import F, admin_socket, json_option, say_json, state_di
 from gateway.cli.tables import ago, table, when
 from gateway.core.decision import Verb
 from gateway.core.incident import State
+from gateway.logs import printable
 
 HEAD = ("ID", "P", "STATE", "COUNT", "SEEN", "SOURCE", "CONDITION", "OBJECT", "TICKETS", "SUMMARY")
 INSTANTS = ("first_seen", "last_seen", "due")
@@ -116,8 +117,12 @@ def _row(item: dict[str, Any]) -> tuple[object, ...]:
 
 def _one(item: dict[str, Any]) -> str:
     facts = [(name, when(value) if name in INSTANTS else value) for name, value in item.items() if name != "id"]
-    shown = [(name, value) for name, value in facts if isinstance(value, str | int) and value != ""]
+    shown = [
+        (name, value) for name, value in facts if isinstance(value, str | int) and value != "" and name != "description"
+    ]
     parts = [table(("incident", item["id"]), shown)]
+    if item["description"]:
+        parts.append("\n".join(map(printable, item["description"].splitlines())))
     if item["labels"]:
         parts.append(table(("LABEL", "VALUE"), sorted(item["labels"].items())))
     if item["tickets"]:
