@@ -34,7 +34,7 @@ def test_mistakes_for_programs_are_json(command, tmp_path):
 
 def test_the_configuration_may_be_named_by_the_environment(command, tmp_path):
     shown = command("check", TOCSIN_CONFIG=str(tmp_path / "none.toml"))
-    assert shown.stderr == f"{tmp_path}/none.toml: there is no such file; give its path with --config FILE\n"
+    assert shown.stderr == f"{tmp_path}/none.toml: there is no such file; correct its path\n"
 
 
 def test_a_good_configuration_is_counted(command, tmp_path):
