@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import importlib
 import ipaddress
+import re
 import tempfile
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -73,11 +74,15 @@ def _iotcore() -> Any:
         ) from None
 
 
+_OS_ERROR = re.compile(r" \(os error \d+\)\Z")
+"""What Rust adds to an error of the system."""
+
+
 def _start(broker: Any, listen: str) -> None:
     try:
         broker.start(timeout=STARTS_WITHIN_S)
     except OSError as error:
-        why = str(error.strerror or error).removeprefix(f"cannot listen on {listen}: ")
+        why = _OS_ERROR.sub("", str(error.strerror or error).removeprefix(f"cannot listen on {listen}: ")).lower()
         raise BrokerError(
             f"the embedded broker cannot listen on {listen} ({why}): stop what uses the port, "
             "or set embedded = false to use the broker that is there"

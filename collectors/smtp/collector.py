@@ -6,6 +6,7 @@ has the same identity and is folded. A mail that cannot be read is stored whole.
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import secrets
@@ -197,18 +198,21 @@ def _again(descriptor: int) -> socket.socket:
     return socket.socket(fileno=os.dup(descriptor))
 
 
+_CURES = {
+    errno.EADDRINUSE: "address already in use; stop the other mail server or change listen",
+    errno.EACCES: "not permitted; listen on a port above 1023, or let systemd open the socket",
+    errno.EADDRNOTAVAIL: "this machine has no such address; change listen",
+}
+
+
 def _bound(text: str) -> socket.socket:
     host, port = endpoint(text)
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        cure = (
-            "let systemd pass the socket, or use a port above 1023"
-            if isinstance(error, PermissionError)
-            else "check listen"
-        )
-        raise OSError(error.errno, f"smtp cannot listen on {text}: {error.strerror or error} ({cure})") from error
+        why = _CURES.get(error.errno or 0, error.strerror or "it cannot be opened")
+        raise OSError(f"cannot listen for mail on {text}: {why}") from error
 
 
 plugin = CollectorPlugin(name="smtp", config=SmtpConfig, build=build, drill=drill)

@@ -73,7 +73,7 @@ class Handler:
             return "452 4.5.3 Too many recipients"
         if not self._rules.recipients.accepts(address):
             self._rules.intake.received()
-            self._rules.intake.dropped(Dropped.UNKNOWN_USER, source=server.peer, detail="unknown recipient")
+            self._rules.intake.dropped(Dropped.UNKNOWN_RECIPIENT, source=server.peer)
             return "550 5.1.1 No such address here"
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)

@@ -12,6 +12,7 @@ from collectors.snmp.mibs_command import STATE_DIR
 from collectors.snmp.render import escape
 from collectors.snmp.snmptt import convert, parse
 from collectors.snmp.start import names_in
+from gateway.core.text import many
 
 MOST_OCTETS = 64 << 20
 """Of one file."""
@@ -77,7 +78,7 @@ def _say(drafts: Sequence[Draft], accounts: Sequence[Account], files: Sequence[P
         click.echo(escape(str(account)), err=True)
     counts = Counter(account.how for account in accounts)
     told = ", ".join(f"{counts[how]} {how}" for how in Carried)
-    click.echo(f"{len(accounts)} definitions: {told}; {len(drafts)} rules", err=True)
+    click.echo(f"{many(len(accounts), 'definition')}: {told}; {many(len(drafts), 'rule')}", err=True)
     if not accounts:
         raise click.ClickException(f"no definition of {system} was found in {', '.join(map(str, files))}")
     click.echo(toml_of(drafts, origin=f"{system} ({', '.join(path.name for path in files)})"), nl=False)

@@ -13,6 +13,7 @@ from collectors.snmp.mib_resolve import MODULE
 from collectors.snmp.mib_scan import Problem
 from collectors.snmp.names import standard
 from collectors.snmp.render import escape
+from gateway.core.text import many
 
 SHOWN: int = 20
 """Problems that ``add`` shows; ``lint`` shows all."""
@@ -56,7 +57,7 @@ def add(folder: Path, state_dir: Path) -> None:
     added = [found.records[MODULE + name] for name in found.modules]
     notifications, objects = (sum(int(fields[place]) for fields in added) for place in (1, 2))
     click.echo(
-        f"{len(added)} modules with {notifications} notifications and {objects} objects are in {path}; "
+        f"in {path}: {many(len(added), 'module')}, {many(notifications, 'notification')}, {many(objects, 'object')}; "
         f"problems: {len(found.problems)}; restart the daemon to use them"
     )
 
@@ -72,7 +73,7 @@ def lint(folder: Path, state_dir: Path) -> None:
     path = state_dir / FILE_NAME
     found = _read(folder, records_of(_open(path)) if path.exists() else {})
     _show(found.problems, most=len(found.problems))
-    click.echo(f"{len(found.modules)} modules, {len(found.problems)} problems")
+    click.echo(f"{many(len(found.modules), 'module')}, {many(len(found.problems), 'problem')}")
     if found.problems:
         raise click.exceptions.Exit(1)
 
@@ -84,19 +85,18 @@ def list_modules(state_dir: Path, *, as_json: bool) -> None:
     """List the modules that were added."""
     path = state_dir / FILE_NAME
     found: list[tuple[str, Fields]] = list(_open(path).kind(MODULE)) if path.exists() else []
-    items = [
-        {"module": name, "notifications": int(notifications), "objects": int(objects), "file": file}
-        for name, (file, notifications, objects) in found
-    ]
     if as_json:
+        items = [
+            {"module": name, "notifications": int(notifications), "objects": int(objects), "file": file}
+            for name, (file, notifications, objects) in found
+        ]
         click.echo(json.dumps({"items": items, "next": None}, indent=2))
         return
-    for item in items:
-        click.echo(
-            f"{item['module']}  {item['notifications']} notifications, {item['objects']} objects  {escape(str(item['file']))}"
-        )
+    for name, (file, notifications, objects) in found:
+        counts = f"{many(int(notifications), 'notification')}, {many(int(objects), 'object')}"
+        click.echo(f"{name}  {counts}  {escape(file)}")
     shipped = len(standard().notifications)
-    click.echo(f"{len(items)} modules were added to {shipped} notifications that are known out of the box")
+    click.echo(f"added: {many(len(found), 'module')}; known out of the box: {many(shipped, 'notification')}")
 
 
 def _open(path: Path) -> Catalogue:

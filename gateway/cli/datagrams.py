@@ -14,6 +14,7 @@ from gateway.cli.pcap import CaptureError, Passed, packets
 from gateway.cli.tables import table
 from gateway.config import Config
 from gateway.core.judge import Judge
+from gateway.core.text import many
 from gateway.plugin import Reader, Reading
 
 MOST_OCTETS = 256 << 20
@@ -77,7 +78,8 @@ def explain_capture(path: Path, read: Reader, judge: Judge, *, ports: Sequence[i
     if as_json:
         say_json({"datagrams": shown, "more": more, "passed_over": passed.count})
         return
-    told = f"{len(shown)} datagrams explained, {more} more not shown (--limit), {passed.count} other packets passed over (--port)"
+    others = many(passed.count, "other packet")
+    told = f"{many(len(shown), 'datagram')} explained, {more} more not shown (--limit), {others} passed over (--port)"
     click.echo(told)
 
 

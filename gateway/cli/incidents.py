@@ -6,54 +6,29 @@ from typing import Any
 import click
 
 from gateway.cli.api import Daemon, segment
-from gateway.cli.options import F, admin_socket, json_option, say_json, state_dir_option, url_option
+from gateway.cli.options import (
+    admin_socket,
+    choices_option,
+    json_option,
+    listing,
+    say_json,
+    state_dir_option,
+    url_option,
+)
 from gateway.cli.tables import ago, table, when
 from gateway.core.decision import Verb
 from gateway.core.incident import State
+from gateway.logs import printable
 
 HEAD = ("ID", "P", "STATE", "COUNT", "SEEN", "SOURCE", "CONDITION", "OBJECT", "TICKETS", "SUMMARY")
 INSTANTS = ("first_seen", "last_seen", "due")
 
 
-def list_options(command: F) -> F:
-    """Options of the list, with and without the word ``list``."""
-    options = (
-        click.option(
-            "--state",
-            "states",
-            multiple=True,
-            type=click.Choice([state.value for state in State]),
-            help="Only these; may be repeated.",
-        ),
-        click.option("--source", default="", help="Only those of this source."),
-        click.option("--limit", default=100, type=click.IntRange(1), show_default=True, help="Most that are listed."),
-        url_option,
-        json_option,
-    )
-    for option in reversed(options):  # the nearest to the function comes first in its help
-        command = option(command)
-    return command
-
-
-@click.group(invoke_without_command=True)
-@list_options
-@click.pass_context
-def incidents(
-    context: click.Context, states: tuple[str, ...], source: str, limit: int, url: str, *, as_json: bool
-) -> None:
+@listing(
+    choices_option("state", State), click.option("--source", default="", help="Only those of this source."), most=100
+)
+def incidents(states: tuple[str, ...], source: str, limit: int, url: str, *, as_json: bool) -> None:
     """List incidents, newest first; or show, close or unmute one."""
-    if not context.invoked_subcommand:
-        _list(states, source, limit, url, as_json=as_json)
-
-
-@incidents.command("list")
-@list_options
-def list_(states: tuple[str, ...], source: str, limit: int, url: str, *, as_json: bool) -> None:
-    """List incidents, newest first: the same as without a command."""
-    _list(states, source, limit, url, as_json=as_json)
-
-
-def _list(states: tuple[str, ...], source: str, limit: int, url: str, *, as_json: bool) -> None:
     query = {name: value for name, value in (("state", ",".join(states)), ("source", source)) if value}
     items = list(Daemon(url).items("incidents", limit=limit, **query))
     if as_json:
@@ -116,8 +91,12 @@ def _row(item: dict[str, Any]) -> tuple[object, ...]:
 
 def _one(item: dict[str, Any]) -> str:
     facts = [(name, when(value) if name in INSTANTS else value) for name, value in item.items() if name != "id"]
-    shown = [(name, value) for name, value in facts if isinstance(value, str | int) and value != ""]
+    shown = [
+        (name, value) for name, value in facts if isinstance(value, str | int) and value != "" and name != "description"
+    ]
     parts = [table(("incident", item["id"]), shown)]
+    if item["description"]:
+        parts.append("\n".join(map(printable, item["description"].splitlines())))
     if item["labels"]:
         parts.append(table(("LABEL", "VALUE"), sorted(item["labels"].items())))
     if item["tickets"]:

@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 from gateway.cli.tables import table
+from gateway.core.flap import FlapLimits
 from gateway.core.rules import Explanation, Verdict
 from gateway.core.text import span
 
@@ -25,6 +26,8 @@ def _fact(name: str, value: Any) -> tuple[str, str]:
     """A field as the configuration calls it and writes it."""
     if name == "impact_after":
         return name, ", ".join(f"{impact} after {span(age_ms)}" for age_ms, impact in value)
+    if isinstance(value, FlapLimits):
+        return name, f"above {value.above:g}, calm below {value.below:g}, halved in {span(value.half_life_ms)}"
     if name.endswith("_ms"):
         return name.removesuffix("_ms"), span(value)
     return name, ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -1,8 +1,10 @@
 """Options that several commands share, and what they stand for."""
 
+import inspect
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +51,54 @@ def url_option(command: F) -> F:
     return click.option(
         "--url", envvar="TOCSIN_URL", default=DEFAULT_URL, show_default=True, help="Where the daemon answers."
     )(command)
+
+
+def listing(*options: Callable[[Any], Any], most: int) -> Callable[[Callable[..., None]], click.Group]:
+    """Make a group of commands of a function that lists: by itself, and as its command ``list``.
+
+    Its docstring says what is listed, up to a semicolon, and what else the group can do.
+
+    Args:
+        options: of the list, beside ``--limit``, ``--url`` and ``--json``.
+        most: how many are listed unless ``--limit`` says otherwise.
+    """
+    limit = click.option(
+        "--limit", default=most, type=click.IntRange(1), show_default=True, help="Most that are listed."
+    )
+
+    def with_options(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed((*options, limit, url_option, json_option)):  # the nearest comes first in the help
+            command = option(command)
+        return command
+
+    def made(listed: Callable[..., None]) -> click.Group:
+        about = inspect.cleandoc(listed.__doc__ or "")
+
+        def alone(context: click.Context, /, **given: Any) -> None:
+            if not context.invoked_subcommand:
+                listed(**given)
+
+        def again(**given: Any) -> None:
+            listed(**given)
+
+        group = click.group(listed.__name__, help=about, invoke_without_command=True)
+        commands = group(with_options(click.pass_context(alone)))
+        same = f"{about.partition(';')[0]}: the same as without a command."
+        commands.command("list", help=same)(with_options(again))
+        return commands
+
+    return made
+
+
+def choices_option(name: str, words: Iterable[StrEnum]) -> Callable[[F], F]:
+    """``--NAME WORD``, as often as wanted, in the parameter ``NAMEs``."""
+    return click.option(
+        f"--{name}",
+        f"{name}s",
+        multiple=True,
+        type=click.Choice([word.value for word in words]),
+        help="Only these; may be repeated.",
+    )
 
 
 def configuration(path: Path | None, plugins: Plugins | None = None) -> Config:

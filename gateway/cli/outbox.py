@@ -6,7 +6,15 @@ import click
 
 from gateway.cli.api import Daemon
 from gateway.cli.exits import Failure
-from gateway.cli.options import F, admin_socket, json_option, say_json, state_dir_option, url_option
+from gateway.cli.options import (
+    admin_socket,
+    choices_option,
+    json_option,
+    listing,
+    say_json,
+    state_dir_option,
+    url_option,
+)
 from gateway.cli.tables import ago, table, when
 from gateway.core.operation import OperationState
 
@@ -15,42 +23,9 @@ EVERY = 1 << 30
 INSTANTS = ("created", "next", "sent", "unknown")
 
 
-def list_options(command: F) -> F:
-    """Options of the list, with and without the word ``list``."""
-    options = (
-        click.option(
-            "--state",
-            "states",
-            multiple=True,
-            type=click.Choice([state.value for state in OperationState]),
-            help="Only these; may be repeated.",
-        ),
-        click.option("--limit", default=100, type=click.IntRange(1), show_default=True, help="Most that are listed."),
-        url_option,
-        json_option,
-    )
-    for option in reversed(options):  # the nearest to the function comes first in its help
-        command = option(command)
-    return command
-
-
-@click.group(invoke_without_command=True)
-@list_options
-@click.pass_context
-def outbox(context: click.Context, states: tuple[str, ...], limit: int, url: str, *, as_json: bool) -> None:
+@listing(choices_option("state", OperationState), most=100)
+def outbox(states: tuple[str, ...], limit: int, url: str, *, as_json: bool) -> None:
     """List operations on their way to trackers, oldest first; or show, requeue or drop some."""
-    if not context.invoked_subcommand:
-        _list(states, limit, url, as_json=as_json)
-
-
-@outbox.command("list")
-@list_options
-def list_(states: tuple[str, ...], limit: int, url: str, *, as_json: bool) -> None:
-    """List operations on their way to trackers, oldest first: the same as without a command."""
-    _list(states, limit, url, as_json=as_json)
-
-
-def _list(states: tuple[str, ...], limit: int, url: str, *, as_json: bool) -> None:
     query = {"state": ",".join(states)} if states else {}
     items = list(Daemon(url).items("outbox", limit=limit, **query))
     if as_json:

@@ -12,6 +12,7 @@ from gateway.cli.options import json_option, say_json, state_dir_option
 from gateway.cli.tables import table, when
 from gateway.config import load
 from gateway.config.types import Duration
+from gateway.core.text import many
 from gateway.plugin import Secret
 from gateway.plugins import discover
 from gateway.rehearse.replay import Difference, Ending, differences, replayed
@@ -57,13 +58,11 @@ def replay(new_path: Path, now_path: Path | None, since: Duration, state_dir: Pa
     if as_json:
         say_json(_document(count, before, after, found))
         return
-    click.echo(f"{count} inputs since {when(_instant(inputs[0].first_ms))}")
+    click.echo(f"{many(count, 'input')} since {when(_instant(inputs[0].first_ms))}")
     click.echo(_totals(before, after))
     if found:
         click.echo()
-        click.echo(
-            table(("BEGAN", "", "INCIDENT", "NOW", "NEW"), [row for one in found[:MOST_SHOWN] for row in _rows(one)])
-        )
+        click.echo(table(("BEGAN", "", "INCIDENT", "WHAT"), [_row(one) for one in found[:MOST_SHOWN]]))
     more = len(found) - MOST_SHOWN
     if more > 0:
         click.echo(f"{more} more differ; --json names them")
@@ -77,14 +76,9 @@ def _totals(before: Ending, after: Ending) -> str:
     return table(("", "NOW", "NEW"), rows)
 
 
-def _rows(one: Difference) -> list[tuple[str, ...]]:
-    began = when(_instant(one.first_seen_ms))
-    if not one.changes:
-        return [(began, one.what, one.incident, *(("yes", "no") if one.what == "gone" else ("no", "yes")))]
-    return [
-        (began, one.what, one.incident, f"{name} {now or 'none'}", f"{name} {new or 'none'}")
-        for name, (now, new) in one.changes.items()
-    ]
+def _row(one: Difference) -> tuple[str, ...]:
+    changes = [f"{name} {now or 'none'} -> {new or 'none'}" for name, (now, new) in one.changes.items()]
+    return when(_instant(one.first_seen_ms)), one.what, one.incident, ", ".join(changes)
 
 
 def _document(count: int, before: Ending, after: Ending, found: list[Difference]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from gateway.cli.options import config_option, configuration, json_option, prepa
 from gateway.clock import SystemClock
 from gateway.config import SinkInstance
 from gateway.config.mistakes import did_you_mean
+from gateway.core.text import many
 from gateway.online import Forgetful
 from gateway.plugin import Checks, Finding, Host, SinkError, Unauthorized
 
@@ -36,7 +37,7 @@ def setup(sink: str, path: Path | None, state_dir: Path, *, only_check: bool, as
     wrong = sum(not found.ok for found in findings)
     if wrong:
         more = "; tocsin setup --apply mends what the tracker lets us mend" if only_check else ""
-        raise Failure(f"{sink}: {wrong} of {len(findings)} things are wrong{more}")
+        raise Failure(f"{sink}: wrong: {wrong} of {many(len(findings), 'thing')}{more}")
 
 
 async def look(instance: SinkInstance, *, state_dir: Path, apply: bool) -> list[Finding]:

@@ -14,6 +14,7 @@ from gateway.config import ConfigError, Mistake, load
 from gateway.config.document import read
 from gateway.config.mistakes import mistakes_of
 from gateway.config.types import Duration
+from gateway.core.text import many
 from gateway.plugin import Secret
 from gateway.plugins import discover
 from gateway.rehearse.simulation import Day, Hour, ScenarioConfig, misplaced, simulated, with_chance
@@ -57,7 +58,7 @@ def simulate(
         return
     click.echo(table(("HOUR", "INCIDENTS", "TICKETS", "CALLS", "WHAT"), [_row(hour) for hour in day.hours]))
     tickets = ", ".join(f"{count} in {sink}" for sink, count in _tickets(day).items()) or "none"
-    click.echo(f"\n{day.heard} inputs, {len(day.incidents)} incidents, tickets: {tickets}")
+    click.echo(f"\n{many(day.heard, 'input')}, {many(len(day.incidents), 'incident')}, tickets: {tickets}")
 
 
 def _scenario(path: Path, wanted: Mapping[str, int | Duration]) -> ScenarioConfig:

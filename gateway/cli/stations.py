@@ -5,39 +5,34 @@ from pathlib import Path
 import click
 
 from gateway.cli.api import Daemon, segment
-from gateway.cli.options import F, admin_socket, json_option, say_json, state_dir_option, url_option
+from gateway.cli.options import admin_socket, listing, say_json, state_dir_option
 from gateway.cli.tables import ago, table
 from gateway.core.station import StationVerb
 
 HEAD = ("STATION", "SITE", "STATE", "SEEN", "DOWN FOR", "INTERVAL", "BEATS", "FAULT")
 
 
-def list_options(command: F) -> F:
-    """Options of the list, with and without the word ``list``."""
-    options = (
-        click.option("--limit", default=1000, type=click.IntRange(1), show_default=True, help="Most that are listed."),
-        url_option,
-        json_option,
-    )
-    for option in reversed(options):  # the nearest to the function comes first in its help
-        command = option(command)
-    return command
-
-
-@click.group(invoke_without_command=True)
-@list_options
-@click.pass_context
-def stations(context: click.Context, limit: int, url: str, *, as_json: bool) -> None:
+@listing(most=1000)
+def stations(limit: int, url: str, *, as_json: bool) -> None:
     """List the stations that are watched, by name; or retire one, let it sleep, or wake it."""
-    if not context.invoked_subcommand:
-        _list(limit, url, as_json=as_json)
-
-
-@stations.command("list")
-@list_options
-def list_(limit: int, url: str, *, as_json: bool) -> None:
-    """List the stations that are watched, by name: the same as without a command."""
-    _list(limit, url, as_json=as_json)
+    items = list(Daemon(url).items("stations", limit=limit))
+    if as_json:
+        say_json({"items": items, "next": None})
+        return
+    rows = [
+        (
+            item["station"],
+            item["site"],
+            item["state"],
+            ago(item["seen"]),
+            ago(item["down_since"]),
+            "-" if item["interval_s"] is None else f"{item['interval_s']:g}s",
+            item["beats"],
+            item["fault"],
+        )
+        for item in items
+    ]
+    click.echo(table(HEAD, rows) if rows else "no stations")
 
 
 @stations.command()
@@ -69,24 +64,3 @@ def _order(names: tuple[str, ...], state_dir: Path, verb: StationVerb) -> None:
     for name in names:
         daemon.post(f"stations/{segment(name)}/{verb}")
         click.echo(f"station {name}: {verb} is done")
-
-
-def _list(limit: int, url: str, *, as_json: bool) -> None:
-    items = list(Daemon(url).items("stations", limit=limit))
-    if as_json:
-        say_json({"items": items, "next": None})
-        return
-    rows = [
-        (
-            item["station"],
-            item["site"],
-            item["state"],
-            ago(item["seen"]),
-            ago(item["down_since"]),
-            "-" if item["interval_s"] is None else f"{item['interval_s']:g}s",
-            item["beats"],
-            item["fault"],
-        )
-        for item in items
-    ]
-    click.echo(table(HEAD, rows) if rows else "no stations")

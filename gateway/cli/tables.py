@@ -35,7 +35,7 @@ def ago(instant: str | None, now: datetime | None = None) -> str:
 
 
 def when(instant: str | None) -> str:
-    """An RFC 3339 instant in the local time zone; ``-`` if never."""
+    """An RFC 3339 instant in the local time zone, which is named; ``-`` if never."""
     if not instant:
         return "-"
-    return datetime.fromisoformat(instant).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromisoformat(instant).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

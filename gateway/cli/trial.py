@@ -8,6 +8,7 @@ import click
 from gateway.cli.exits import Failure
 from gateway.cli.options import config_option, json_option, say_json
 from gateway.config import Config, load, rule_packs
+from gateway.core.text import many
 from gateway.plugin import Secret
 from gateway.plugins import discover
 from gateway.rehearse import Result, try_out
@@ -59,8 +60,8 @@ def _tell(config: Config, results: Sequence[Result], unreached: Sequence[str]) -
         file, line = config.places[name]
         click.echo(f'{file}:{line}: rule "{name}" is reached by no test')
     failed = sum(bool(result.failures) for result in results)
-    count = f"{len(results)} test{'s' if len(results) != 1 else ''}"
-    click.echo(f"{config.path}: {count}, {failed} failed, {len(unreached)} rules without a test")
+    without = f"{many(len(unreached), 'rule')} without a test"
+    click.echo(f"{config.path}: {many(len(results), 'test')}, {failed} failed, {without}")
 
 
 def _document(config: Config, results: Sequence[Result], unreached: Sequence[str], *, ok: bool) -> dict[str, object]:

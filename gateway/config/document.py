@@ -38,18 +38,24 @@ class Document:
 
 def read(path: Path) -> Document | Mistake:
     """Read the TOML file at ``path``, or say in one sentence why that cannot be done."""
+    text = read_text(path, largest=LARGEST)
+    return text if isinstance(text, Mistake) else parse(text, name=str(path))
+
+
+def read_text(path: Path, *, largest: int) -> str | Mistake:
+    """What the file at ``path`` says, or why it cannot be read; ``largest`` is in bytes."""
     name = str(path)
     try:
         with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
+            raw = file.read(largest + 1)
     except FileNotFoundError:
-        return Mistake(name, 0, "", "there is no such file; give its path with --config FILE")
+        return Mistake(name, 0, "", "there is no such file; correct its path")
     except OSError as error:
         return Mistake(name, 0, "", f"cannot be read ({error.strerror}); make it a file that this user may read")
-    if len(raw) > LARGEST:
-        return Mistake(name, 0, "", f"is larger than {LARGEST} bytes; split it and use include")
+    if len(raw) > largest:
+        return Mistake(name, 0, "", f"is larger than {largest} bytes; split it, and name each part in include")
     try:
-        return parse(raw.decode("utf-8-sig"), name=name)
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         return Mistake(name, line, "", "is not UTF-8; save the file in that encoding")

@@ -151,6 +151,7 @@ def _sentence(detail: ErrorDetails, path: Path, fields: Mapping[str, str]) -> st
         return unknown_key(key, fields)
     if kind == "missing":
         about = re.split(r"(?<=[.;])\s", fields.get(key, "").strip() + " ", maxsplit=1)[0].strip().rstrip(".;")
+        about = about.replace("``", "")
         return f"is required: add it{f' ({about})' if about else ''}"
     if kind in _MUST:
         context = {

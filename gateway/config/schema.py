@@ -17,7 +17,7 @@ MODE: JsonSchemaMode = "validation"
 
 def text(plugins: Plugins) -> str:
     """The schema as it is written to a file."""
-    return json.dumps(schema(plugins), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(schema(plugins), indent=2, ensure_ascii=False).replace("``", "`") + "\n"
 
 
 def schema(plugins: Plugins) -> Schema:

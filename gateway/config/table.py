@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway.config.document import Document
+from gateway.config.document import Document, read_text
 from gateway.config.mistakes import Mistake, Source, did_you_mean
 
 LARGEST = 67_108_864
@@ -24,19 +24,8 @@ DURATIONS = ("interval", "grace", "must_appear_within")
 
 def read_table(path: Path) -> Document | Mistake:
     """Read the CSV file at ``path``, or say in one sentence why that cannot be done."""
-    name = str(path)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
-    except OSError as error:
-        return Mistake(name, 0, "", f"cannot be read ({error.strerror}); make it a file that this user may read")
-    if len(raw) > LARGEST:
-        return Mistake(name, 0, "", f"is larger than {LARGEST} bytes; split it and name each part in include")
-    try:
-        return parse_table(raw.decode("utf-8-sig"), name=name)
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        return Mistake(name, line, "", "is not UTF-8; save the file in that encoding")
+    text = read_text(path, largest=LARGEST)
+    return text if isinstance(text, Mistake) else parse_table(text, name=str(path))
 
 
 def parse_table(text: str, *, name: str) -> Document | Mistake:

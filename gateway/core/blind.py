@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gateway.core.event import EventKind
-from gateway.core.text import one_line, span, utc
+from gateway.core.text import many, one_line, span, utc
 
 BLIND = "blind"
 """The condition of the incident that tells."""
@@ -120,5 +120,4 @@ def _judged(sight: Sight, *, deaf: bool, after_ms: int) -> Looked:
 
 def _why(sight: Sight) -> str:
     why = one_line(", ".join(sight.causes), LONGEST_CAUSES)
-    many = "station" if sight.unknown == 1 else "stations"
-    return f"{why}; {sight.unknown} {many} unknown meanwhile" if sight.unknown else why
+    return f"{why}; {many(sight.unknown, 'station')} unknown meanwhile" if sight.unknown else why

@@ -13,6 +13,8 @@ class Dropped(StrEnum):
     UNSUPPORTED = "unsupported"
     UNKNOWN_COMMUNITY = "unknown_community"
     UNKNOWN_USER = "unknown_user"
+    UNKNOWN_RECIPIENT = "unknown_recipient"
+    """A mail for an address that we take none for."""
     UNKNOWN_ENGINE = "unknown_engine"
     """An SNMPv3 inform meant for another engine: its sender was told ours, and repeats."""
     AUTH_FAILED = "auth_failed"
@@ -84,6 +86,8 @@ class Reason(StrEnum):
 
     FIRST_RAISED = "first_raised"
     """A new incident."""
+    TICKET_OPENED = "ticket_opened"
+    """A sink has its ticket."""
     HELD = "held"
     """A new incident waits for its hold to pass."""
     HOLD_ENDED = "hold_ended"

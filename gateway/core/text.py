@@ -27,6 +27,11 @@ def span(length_ms: int) -> str:
     return " ".join(said[:2]) or "0 s"
 
 
+def many(count: int, one: str, more: str = "") -> str:
+    """``1 sink``, ``3 sinks``; ``more`` where an s does not do."""
+    return f"{count} {one if count == 1 else more or one + 's'}"
+
+
 def one_line(text: str, longest: int = 250) -> str:
     """``text`` on one line, cut to ``longest`` characters, without control and bidirectional characters."""
     cleaned = " ".join(clean(text).split())

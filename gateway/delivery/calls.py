@@ -126,7 +126,9 @@ class Calls:
             metrics.TICKET_SECONDS.labels(self._name).observe(max(0, now_ms - work.incident.first_seen_ms) / 1000)
             log.info("ticket.opened", sink=self._name, incident=work.incident.id, ticket=name, how=how)
         return Result(
-            None, self._written(work.ticket, ref, wanted), (Reason.FIRST_RAISED, f"ticket {name} {how} in {self._name}")
+            None,
+            self._written(work.ticket, ref, wanted),
+            (Reason.TICKET_OPENED, f"ticket {name} {how} in {self._name}"),
         )
 
     def _written(self, ticket: Ticket, ref: TicketRef, wanted: TicketDraft) -> Ticket:

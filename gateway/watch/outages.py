@@ -8,7 +8,7 @@ import structlog
 
 from gateway.core.event import OURSELVES, Event, EventKind
 from gateway.core.sites import CONDITIONS, FLEET, Group, Level, Outage, Sites
-from gateway.core.text import span
+from gateway.core.text import many, span
 from gateway.plugin import Clock, Overloaded
 from gateway.store.api import Store, StoreError
 from gateway.watch.edges import Emitter
@@ -45,7 +45,7 @@ class Outages:
         """Tell what was about to be told when the process before died: at worst one occurrence more."""
         for group, outage in list(self._open.items()):
             if not outage.told:
-                words = f"{_name(group)} is silent: {outage.stations} stations"
+                words = f"{_name(group)} is silent: {many(outage.stations, 'station')}"
                 if await self._tell(self._event(outage, EventKind.RAISE, words, "")):
                     self._open[group] = replace(outage, told=True)
                     await self._save(self._open)
@@ -67,7 +67,7 @@ class Outages:
         outage = Outage(group=group, collector=collector, since_ms=self._clock.now_ms(), stations=len(names))
         if not await self._save({**self._open, group: outage}):
             return False
-        words = f"{_name(group)} is silent: {len(names)} stations"
+        words = f"{_name(group)} is silent: {many(len(names), 'station')}"
         if not await self._tell(self._event(outage, EventKind.RAISE, words, _listed(names))):
             return False
         self._open[group] = replace(outage, told=True)
@@ -82,7 +82,7 @@ class Outages:
         lasted = span(self._clock.now_ms() - outage.since_ms)
         words = f"{_name(group)} is back after {lasted}"
         if missing:
-            words += f"; {len(missing)} of {outage.stations} stations are still missing"
+            words += f"; still missing: {len(missing)} of {many(outage.stations, 'station')}"
         if not await self._tell(self._event(outage, EventKind.CLEAR, words, _listed(missing))):
             return False
         del self._open[group]

@@ -8,6 +8,6 @@ What happens on failure: a store that cannot be read is a 503 with one sentence;
 By hand: ``curl http://127.0.0.1:9464/api/v1/incidents``, ``curl http://127.0.0.1:9464/metrics``.
 """
 
-from gateway.web.server import FacesError, serve_faces
+from gateway.web.server import FacesError, listen_tcp, serve_faces
 
-__all__ = ["FacesError", "serve_faces"]
+__all__ = ["FacesError", "listen_tcp", "serve_faces"]

@@ -52,7 +52,7 @@ async def serve_faces(app: "App") -> AsyncIterator[None]:
     http = app.config.http
     listeners = [(site(app, admin=True), _listen_unix(app.state_dir / ADMIN_SOCKET))]
     if http.enabled:
-        listeners.append((site(app, admin=False), _listen_tcp(http.listen)))
+        listeners.append((site(app, admin=False), listen_tcp(http.listen)))
     servers = [(_server(faces, app), listener) for faces, listener in listeners]
     try:
         async with background(*(server.serve_until_cancelled(listener) for server, listener in servers)):
@@ -80,7 +80,12 @@ def _server(faces: ASGIApp, app: "App") -> _Server:
     )
 
 
-def _listen_tcp(endpoint: Endpoint) -> socket.socket:
+def listen_tcp(endpoint: Endpoint) -> socket.socket:
+    """A socket that listens at ``endpoint``.
+
+    Raises:
+        FacesError: it cannot.
+    """
     family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -1,6 +1,7 @@
 """Commands that read a configuration: every mistake in one sentence, exit code 78, never a traceback."""
 
 import json
+import socket
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -33,14 +34,14 @@ def test_mistakes_for_programs_are_json(command, tmp_path):
 
 def test_the_configuration_may_be_named_by_the_environment(command, tmp_path):
     shown = command("check", TOCSIN_CONFIG=str(tmp_path / "none.toml"))
-    assert shown.stderr == f"{tmp_path}/none.toml: there is no such file; give its path with --config FILE\n"
+    assert shown.stderr == f"{tmp_path}/none.toml: there is no such file; correct its path\n"
 
 
 def test_a_good_configuration_is_counted(command, tmp_path):
     path = tmp_path / "t.toml"
     path.write_text("rule_packs = []\n[sinks.local]\n[[rule]]\nname = 'a'\n")
     shown = command("check", "--config", str(path))
-    assert shown.stdout == f"{path}: no mistakes: 0 collectors, 1 sinks, 1 rules, 0 sources, 0 stations\n"
+    assert shown.stdout == f"{path}: no mistakes: 0 collectors, 1 sink, 1 rule, 0 sources, 0 stations\n"
 
 
 def test_maintenance_that_nobody_will_see_is_told(command, tmp_path):
@@ -55,6 +56,27 @@ def test_maintenance_that_nobody_will_see_is_told(command, tmp_path):
         'over   maintenance "old" has no window to come: remove it, or correct start'
     ]
     assert json.loads(command("check", "--config", str(path), "--json").stdout)["over"] == ["old"]
+
+
+def test_a_port_that_is_taken_is_told_before_the_start(command, tmp_path):
+    path = tmp_path / "t.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        path.write_text(
+            f"rule_packs = []\n[http]\nlisten = '127.0.0.1:{port}'\n"
+            f"[collectors.smtp]\nlisten = ['127.0.0.1:{port}']\nrecipients = ['a@b.example']\n"
+        )
+        shown = command("check", "--online", "--config", str(path), "--state-dir", str(tmp_path / "state"))
+    assert shown.exit_code == Exit.FAILED
+    wrong = [line for line in shown.stdout.splitlines() if line.startswith("WRONG")]
+    assert [line.partition(f"127.0.0.1:{port}: ")[0] for line in wrong] == [
+        "WRONG  smtp: cannot listen for mail on ",
+        "WRONG  cannot listen for HTTP on ",
+    ]
+    assert [line.partition(f":{port}: ")[2].lower() for line in wrong] == [
+        "address already in use; stop the other mail server or change listen",
+        "address already in use; stop what listens there or change http.listen",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--config",)])
@@ -103,6 +125,7 @@ def test_a_verdict_is_told_in_the_words_of_the_configuration(command, tmp_path):
     shown = command("explain", "--config", str(path), "-", stdin='{"source": "r1", "condition": "warm"}').stdout
     facts = dict(line.split(maxsplit=1) for line in shown.partition("\n\n")[0].splitlines()[1:])
     assert facts["hold"] == "30 s"
+    assert facts["flap"] == "above 35, calm below 1.5, halved in 5 min"
     assert facts["reopen_within"] == "0 s"
     assert facts["impact_after"] == "critical after 2 h"
     assert "late-4" in shown

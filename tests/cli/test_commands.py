@@ -1,6 +1,7 @@
 """Commands that ask the daemon: tables for people, JSON for programs, one sentence and a code when they fail."""
 
 import json
+import time
 
 import pytest
 
@@ -83,12 +84,18 @@ def test_lists_are_read_page_after_page_up_to_the_limit(command, daemon):
     assert [query["limit"] for _, _, query in daemon.asked] == [["4"], ["2"], ["1"]]
 
 
-def test_one_incident_is_shown_with_tickets_and_timeline(command, daemon):
+def test_one_incident_is_shown_with_tickets_and_timeline(command, daemon, monkeypatch):
     entry = {"at": "2026-11-22T00:00:00.000Z", "reason": "first_raised", "text": "by trap"}
-    daemon.will_answer("/api/v1/incidents/T000000000001", {**INCIDENT, "timeline": [entry]})
-    shown = command("incidents", "show", "T000000000001", "--url", daemon.url)
-    for text in ("link_down", "https://x/OPS-24", "first_raised", "lyon", "by trap"):
+    told = {**INCIDENT, "description": "linkDown\nifIndex = \x1b[31m7", "timeline": [entry]}
+    daemon.will_answer("/api/v1/incidents/T000000000001", told)
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "Europe/Paris")
+        time.tzset()
+        shown = command("incidents", "show", "T000000000001", "--url", daemon.url)
+    time.tzset()
+    for text in ("link_down", "https://x/OPS-24", "first_raised", "lyon", "by trap", "2026-11-22 01:00:00 CET"):
         assert text in shown.stdout
+    assert "\n\nlinkDown\nifIndex = \\x1b[31m7\n\n" in shown.stdout  # lines of their own, hostile text escaped
 
 
 def test_an_id_cannot_leave_its_place_in_the_path(command, daemon):

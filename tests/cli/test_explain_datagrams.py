@@ -156,7 +156,7 @@ def test_a_capture_is_explained(command, tmp_path) -> None:
     shown = command("explain", "--pcap", str(tmp_path / "x.pcap"), "--limit", "2")
     assert shown.stdout.count("ietf-link-down") >= 2
     assert shown.stdout.endswith(
-        "2 datagrams explained, 1 more not shown (--limit), 1 other packets passed over (--port)\n"
+        "2 datagrams explained, 1 more not shown (--limit), 1 other packet passed over (--port)\n"
     )
     told = json.loads(command("explain", "--pcap", str(tmp_path / "x.pcap"), "--json").stdout)
     assert [one["event"]["source"] for one in told["datagrams"]] == ["192.0.2.7"] * 3

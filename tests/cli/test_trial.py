@@ -43,7 +43,7 @@ def test_what_holds_and_which_rule_was_not_reached(test_of, tmp_path):
     assert shown.stdout.replace(f"{tmp_path}/", "").splitlines() == [
         "ok      good",
         'tocsin.toml:7: rule "forgotten" is reached by no test',
-        "tocsin.toml: 1 test, 0 failed, 1 rules without a test",
+        "tocsin.toml: 1 test, 0 failed, 1 rule without a test",
     ]
 
 

@@ -133,7 +133,7 @@ def test_a_configuration_cannot_be_changed(loading):
 
 
 def test_a_file_that_is_not_there_is_one_sentence(plugins):
-    with pytest.raises(Exception, match=r"^/nowhere/tocsin\.toml: there is no such file; give its path with --config"):
+    with pytest.raises(Exception, match=r"^/nowhere/tocsin\.toml: there is no such file; correct its path"):
         load(Path("/nowhere/tocsin.toml"), plugins=plugins)
 
 

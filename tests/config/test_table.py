@@ -77,7 +77,7 @@ def test_each_mistake_of_a_table_names_its_line_and_cure(loading, table, sentenc
 def test_a_table_in_another_encoding_or_absent_is_one_sentence(loading):
     (loading.folder / "fleet.csv").write_bytes("name,owner\ns1,Müller\n".encode("latin-1"))
     assert "fleet.csv:2: is not UTF-8" in loading.mistakes("include = ['fleet.csv']\n")[0]
-    assert "cannot be read (No such file" in loading.mistakes("include = ['other.csv']\n")[0]
+    assert "other.csv: there is no such file; correct its path" in loading.mistakes("include = ['other.csv']\n")[0]
 
 
 @given(st.lists(st.lists(st.text(max_size=8), min_size=1, max_size=4), max_size=6))

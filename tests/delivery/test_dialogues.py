@@ -23,7 +23,7 @@ async def test_a_ticket_is_made_and_known_from_then_on(bench, serve, say) -> Non
         assert bench.sink.calls == [("open", ticket.incident), ("update", ticket.incident)]
         assert bench.sink.tickets["T-1"].state is say.TicketState.RESOLVED
         timeline = (await bench.store.reader.incident(ticket.incident))["timeline"]
-        assert [line["text"] for line in timeline] == ["ticket T-1 opened in desk"]
+        assert [(line["reason"], line["text"]) for line in timeline] == [("ticket_opened", "ticket T-1 opened in desk")]
 
 
 async def test_what_surely_failed_is_tried_again_with_back_off(bench, serve) -> None:

@@ -75,7 +75,7 @@ def test_the_command_runs(environment, tmp_path):
 def test_the_quick_start_is_there_and_has_no_mistake(environment, tmp_path):
     said = run(environment / "tocsin", "check", cwd=tmp_path)
     assert (said.returncode, said.stderr) == (0, "")
-    assert "/gateway/_shipped/config/quickstart.toml: no mistakes: 3 collectors, 1 sinks" in said.stdout
+    assert "/gateway/_shipped/config/quickstart.toml: no mistakes: 3 collectors, 1 sink" in said.stdout
 
 
 def test_plugins_senders_and_schema_are_found(environment, tmp_path):

@@ -41,6 +41,14 @@ async def test_a_week_later_other_rules_are_tried_on_what_was_heard(build, tmp_p
     (one,) = told["differences"]
     assert one["changes"]["state"] == {"now": "open", "new": "pending"}
 
+    people = await asyncio.to_thread(CliRunner().invoke, tocsin, [*words, "--config", str(tmp_path / "new.toml")])
+    *_, row, empty = people.output.splitlines()
+    assert row.endswith(
+        "changed  link_down on 127.0.0.1 3  "
+        + ", ".join(f"{n} {c['now']} -> {c['new']}" for n, c in one["changes"].items())
+    )
+    assert empty == ""
+
     same = await asyncio.to_thread(CliRunner().invoke, tocsin, [*words, "--config", str(tmp_path / "tocsin.toml")])
     assert "nothing would differ" in same.output
     none = await asyncio.to_thread(

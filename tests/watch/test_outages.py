@@ -55,7 +55,7 @@ async def test_who_outlives_the_outage_of_its_site_is_told_when_its_time_is_over
         await bench.passes(60)
         await back(bench, *NAMES[:4])
         await bench.until(lambda: bench.engine.said == [DOWN, BACK], turning=1)
-        assert "2 of 6 stations are still missing" in bench.engine.events[-1].summary
+        assert "still missing: 2 of 6 stations" in bench.engine.events[-1].summary
         for _ in range(8):
             await back(bench, *NAMES[:4])
         assert len(bench.engine.said) == 2

@@ -50,7 +50,9 @@ async def test_a_port_in_use_is_one_sentence() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(BrokerError, match=f"cannot listen on 127.0.0.1:{port}.*stop what uses the port"):
+        with pytest.raises(
+            BrokerError, match=f"cannot listen on 127.0.0.1:{port} .address already in use.: stop what uses the port"
+        ):
             async with embedded_broker("127.0.0.1", port):
                 pass
 

@@ -219,7 +219,7 @@ def test_files_are_added_listed_and_used(run, tmp_path) -> None:
     (folder / ".hidden").write_text("nothing")
     shown = run("add", folder)
     assert shown.exit_code == 0, shown.output
-    assert "3 modules with 3 notifications and 6 objects" in shown.stdout
+    assert "3 modules, 3 notifications, 6 objects; problems: 1" in shown.stdout
     assert shown.stderr == f"{folder}/binary:1: is no text (it has a NUL), and was not read\n"
     assert "ACME-MIB  3 notifications, 6 objects" in run("list").stdout
     names = names_in(tmp_path / "state")
