@@ -46,7 +46,7 @@ from gateway.engine import Engine
 from gateway.intake import CollectorIntake, OwnEvents
 from gateway.journal import Journal
 from gateway.observe import SinkObservation
-from gateway.plugin import Clock, Collector, Host, SinkError
+from gateway.plugin import Clock, Collector, Host, Rereads, SinkError
 from gateway.sinkhost import SinkHost, SinkTrouble
 from gateway.store.api import Store, StoreError, StoreUnusable
 from gateway.store.sqlite import open_sqlite
@@ -114,6 +114,8 @@ class App:
         self.store = store
         self.clock = clock
         self.connected: dict[str, bool] = {}
+        self.collectors: dict[str, Collector] = {}
+        """Those that serve, by name."""
         self.drops: dict[str, DropLedger] = {}
         """What collectors could not keep, by collector."""
         self.ready = False
@@ -241,9 +243,19 @@ class App:
             self.pinged_by = pinged_by(config)
         self.config = config
         self.engine.judge = judge
+        await self._reread()
         if restart_for:
             log.warning("configuration.partly_applied", restart_for=restart_for, cure="restart to apply the rest")
         log.info("configuration.reloaded", rules=len(config.rules), sinks=sorted(config.sinks))
+
+    async def _reread(self) -> None:
+        """Let collectors read files of their own again; one that fails keeps what it has, and holds up no other."""
+        for name, collector in self.collectors.items():
+            if isinstance(collector, Rereads):
+                try:
+                    await collector.reread()
+                except Exception:
+                    log.exception("collector.reread_failed", collector=name)
 
     async def _mute_by(self, config: Config, judge: Judge) -> None:
         await self.engine.mute_by(plan_of(config), inhibitions_of(config, judge), gatherings_of(config))
@@ -388,8 +400,10 @@ async def running(
         for name in config.collectors:
             app.watch.connected(name, up=False)  # nobody's silence counts before we hear
         await stack.enter_async_context(background(app.watch.run(), app.blind.run()))
-        collectors = [await _open_collector(stack, app, instance) for instance in config.collectors.values()]
-        await stack.enter_async_context(background(*(app.run_collector(name, one) for name, one in collectors)))
+        app.collectors = dict([await _open_collector(stack, app, instance) for instance in config.collectors.values()])
+        await stack.enter_async_context(
+            background(*(app.run_collector(name, one) for name, one in app.collectors.items()))
+        )
         if app.sockets.idle:
             log.warning(
                 "socket.unused", sockets=app.sockets.idle, cure="add its collector, or disable the socket's unit"

@@ -18,6 +18,7 @@ from collectors.snmp import again, codec, informs, translate
 from collectors.snmp.ber import DecodeError
 from collectors.snmp.config import SnmpConfig, SourceFrom
 from collectors.snmp.keeper import Keeper
+from collectors.snmp.mib_files import names_in
 from collectors.snmp.names import Names
 from collectors.snmp.peers import Peers
 from collectors.snmp.render import escape
@@ -50,7 +51,7 @@ class SnmpCollector:
     ) -> None:
         self.listeners = tuple(listeners)
         self._config, self._name, self._clock = config, host.name, host.clock
-        self._usm, self._names = usm, names
+        self._usm, self._names, self._state_dir = usm, names, host.state_dir
         self._keeper = Keeper(host.keep, usm, name=host.name, now_s=host.clock.monotonic_s())
         self._peers = Peers(allow=config.allow, relays=config.relays)
         self._communities = frozenset(community.reveal().encode() for community in config.communities)
@@ -93,6 +94,11 @@ class SnmpCollector:
     async def remember(self) -> None:
         """Keep what is known of engines, at the end."""
         await self._keeper.save()
+
+    async def reread(self) -> None:
+        """Take the names that ``tocsin mibs add`` has written since; nothing that was heard by others is used again."""
+        self._names = await asyncio.to_thread(names_in, self._state_dir, self._names)
+        self._again = again.Again(self._config.lookaside_max)
 
     def _look(self, intake: Intake) -> None:
         """Count what the kernel dropped: it was received, by the machine, and not kept."""

@@ -8,10 +8,11 @@ import click
 
 from collectors.snmp import opennms
 from collectors.snmp.imports import Account, Carried, Draft, toml_of, words_of
+from collectors.snmp.mib_files import names_in
 from collectors.snmp.mibs_command import STATE_DIR
+from collectors.snmp.names import standard
 from collectors.snmp.render import escape
 from collectors.snmp.snmptt import convert, parse
-from collectors.snmp.start import names_in
 from gateway.core.text import many
 
 MOST_OCTETS = 64 << 20
@@ -29,7 +30,7 @@ def snmptt(files: tuple[Path, ...], state_dir: Path) -> None:
 
     What became of each definition is told on standard error: carried, changed or refused, and why.
     """
-    names = names_in(state_dir)
+    names = names_in(state_dir, standard())
     words = words_of(names)
     drafts: list[Draft] = []
     accounts: list[Account] = []
@@ -51,7 +52,7 @@ def opennms_events(files: tuple[Path, ...], state_dir: Path) -> None:
 
     What became of each definition is told on standard error: carried, changed or refused, and why.
     """
-    names = names_in(state_dir)
+    names = names_in(state_dir, standard())
     events: list[opennms.Event] = []
     for path in files:
         try:

@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from collectors.snmp.catalogue import Catalogue, Fields, encode
+import structlog
+
+from collectors.snmp.catalogue import Catalogue, CatalogueError, Fields, encode
 from collectors.snmp.mib_resolve import IDENTIFIER, MODULE, TYPE, resolve
 from collectors.snmp.mib_scan import Module, Problem, scan
-from collectors.snmp.names import NOTIFICATION, OBJECT, standard
+from collectors.snmp.names import NOTIFICATION, OBJECT, Names, names_of, standard
 from collectors.snmp.render import escape
+
+log = structlog.get_logger()
 
 FILE_NAME: Final = "mibs.names"
 MOST_FILES: Final = 20_000
@@ -44,6 +48,24 @@ def open_names(path: Path) -> Catalogue:
         return Catalogue(
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if os.fstat(file.fileno()).st_size else b""
         )
+
+
+def names_in(state_dir: Path, otherwise: Names) -> Names:
+    """All names: those of the user's MIB files, where there are any, over the shipped ones.
+
+    A file that cannot be read is told, and is no reason not to start: ``otherwise`` holds.
+    """
+    path = state_dir / FILE_NAME
+    if not path.exists():
+        return standard()
+    try:
+        catalogue = open_names(path)
+        modules = sum(1 for _ in catalogue.kind(MODULE))
+    except (OSError, CatalogueError) as error:
+        log.warning("mibs.refused", path=str(path), why=str(error), cure="make it anew: tocsin mibs add DIR")
+        return otherwise
+    log.info("mibs.read", path=str(path), modules=modules)
+    return names_of(catalogue).over(standard())
 
 
 def records_of(catalogue: Catalogue) -> dict[str, Fields]:

@@ -38,7 +38,7 @@ def mibs() -> None:
 @_FOLDER
 @STATE_DIR
 def add(folder: Path, state_dir: Path) -> None:
-    """Read all MIB files in DIR, or that file; the daemon uses the names from its next start on.
+    """Read all MIB files in DIR, or that file; a reload (SIGHUP) lets the daemon use the names.
 
     Modules added before stay, and count as there for the imports of these; one with the same name is replaced.
     """
@@ -58,7 +58,7 @@ def add(folder: Path, state_dir: Path) -> None:
     notifications, objects = (sum(int(fields[place]) for fields in added) for place in (1, 2))
     click.echo(
         f"in {path}: {many(len(added), 'module')}, {many(notifications, 'notification')}, {many(objects, 'object')}; "
-        f"problems: {len(found.problems)}; restart the daemon to use them"
+        f"problems: {len(found.problems)}; reload the daemon to use them"
     )
 
 

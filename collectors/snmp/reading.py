@@ -13,10 +13,10 @@ from collectors.snmp import codec, v3
 from collectors.snmp.ber import DecodeError
 from collectors.snmp.config import SnmpConfig, SourceFrom
 from collectors.snmp.keys import User
-from collectors.snmp.names import Names
+from collectors.snmp.mib_files import names_in
+from collectors.snmp.names import Names, standard
 from collectors.snmp.peers import Peers
 from collectors.snmp.render import escape, value_text
-from collectors.snmp.start import names_in
 from collectors.snmp.translate import is_secret, to_event, trap_oid, v1_as_v2
 from collectors.snmp.usm import LEVELS, Keys
 from gateway.core.reason import Dropped
@@ -28,7 +28,7 @@ _RIGHT = "right"
 
 def reader(config: SnmpConfig, name: str, state_dir: Path) -> Reader:
     """Reads datagrams as the collector ``name`` with this configuration would; hashes passwords for some milliseconds."""
-    return _Reader(config, name, names_in(state_dir)).read
+    return _Reader(config, name, names_in(state_dir, standard())).read
 
 
 class _Refused(Exception):

@@ -4,19 +4,16 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
-from pathlib import Path
 from typing import Final
 
 import structlog
 from prometheus_client import Gauge
 
 from collectors.snmp import sockets
-from collectors.snmp.catalogue import CatalogueError
 from collectors.snmp.collector import SnmpCollector
 from collectors.snmp.config import SnmpConfig, parse_listen
-from collectors.snmp.mib_files import FILE_NAME, open_names
-from collectors.snmp.mib_resolve import MODULE
-from collectors.snmp.names import Names, names_of, standard
+from collectors.snmp.mib_files import names_in
+from collectors.snmp.names import standard
 from collectors.snmp.sockets import Listener
 from collectors.snmp.timeliness import LAST_BOOTS
 from collectors.snmp.usm import Usm
@@ -70,31 +67,13 @@ async def build(config: SnmpConfig, host: Host) -> AsyncIterator[SnmpCollector]:
             repeats_max=config.repeats_max,
         )
         tell(config, host.name, listeners, engine_id)
-        names = await asyncio.to_thread(names_in, host.state_dir)
+        names = await asyncio.to_thread(names_in, host.state_dir, standard())
         collector = SnmpCollector(config, host, listeners=listeners, usm=usm, names=names)
         await collector.recall()
         try:
             yield collector
         finally:
             await collector.remember()
-
-
-def names_in(state_dir: Path) -> Names:
-    """All names: those of the user's MIB files, where there are any, over the shipped ones.
-
-    A file that cannot be read is told, and is no reason not to start.
-    """
-    path = state_dir / FILE_NAME
-    if not path.exists():
-        return standard()
-    try:
-        catalogue = open_names(path)
-        modules = sum(1 for _ in catalogue.kind(MODULE))
-    except (OSError, CatalogueError) as error:
-        log.warning("mibs.refused", path=str(path), why=str(error), cure="make it anew: tocsin mibs add DIR")
-        return standard()
-    log.info("mibs.read", path=str(path), modules=modules)
-    return names_of(catalogue).over(standard())
 
 
 def tell(config: SnmpConfig, name: str, listeners: Sequence[Listener], engine_id: bytes) -> None:

@@ -7,7 +7,7 @@ incident, input, time and id always give the same decision.
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
-from gateway.core.decision import Command, Decision, Due, Heard, Input, Join, Look, Rank, Seen, Verb
+from gateway.core.decision import Command, Decision, Due, Heard, Input, Join, Look, Rank, Seen, Verb, WindowBegan
 from gateway.core.event import EventKind
 from gateway.core.flapping import calm, count_transition
 from gateway.core.gather import is_parent
@@ -17,7 +17,7 @@ from gateway.core.making import Making
 from gateway.core.mute import Around, nothing
 from gateway.core.person import decide_seen
 from gateway.core.reason import Muted, Reason
-from gateway.core.release import join, look
+from gateway.core.release import decide_around
 from gateway.core.text import one_line, span, utc
 
 RECURRENCES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
@@ -45,10 +45,8 @@ def decide(
             return _heard(incident, what, now_ms=now_ms, new_id=new_id, around=around)
         case Due():
             return _due(incident, now_ms=now_ms, around=around)
-        case Join():
-            return join(incident, what, now_ms=now_ms)
-        case Look():
-            return look(incident, now_ms=now_ms, around=around)
+        case Join() | WindowBegan() | Look():
+            return decide_around(incident, what, now_ms=now_ms, around=around)
         case Seen():
             return decide_seen(incident, what, now_ms=now_ms)
         case Command():

@@ -40,6 +40,13 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowBegan:
+    """Silences or maintenance windows that match the incident have begun."""
+
+    mutes: tuple[Mute, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """What muted the incident may be over."""
 
@@ -69,7 +76,7 @@ class Command:
     actor: str
 
 
-Input = Heard | Due | Join | Look | Seen | Command
+Input = Heard | Due | Join | WindowBegan | Look | Seen | Command
 
 
 # --- what is decided -------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ The table is data: the documentation's diagram is drawn from it, and `gateway.co
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import assert_never
@@ -143,6 +143,12 @@ class Incident:
     """When what flaps is calm, unless it changes again; None if it does not flap."""
     began_in: str = ""
     """What muted it when it began, for its ticket to tell; empty if nothing did."""
+    paused_ms: int | None = None
+    """Since when its deadlines stand still, for maintenance; None if they don't."""
+    quiet_from_ms: int | None = None
+    """What ``clear_after`` counts from, if a pause has moved it and no raise came since."""
+    age_from_ms: int | None = None
+    """What ``impact_after`` counts from, if a pause has moved it since it opened."""
     previous: str = ""
     """The closed incident with the same fingerprint that came before."""
     version: int = 1
@@ -192,21 +198,49 @@ def _due_by_state(incident: Incident) -> int | None:
 
 
 def quiet_ms(incident: Incident) -> int | None:
-    """When an incident that nobody clears counts as cleared; None if it never does."""
-    if not incident.clear_after_ms or incident.needs_person:
+    """When an incident that nobody clears counts as cleared; None if it never does, or not while it is paused."""
+    if not incident.clear_after_ms or incident.needs_person or incident.paused_ms is not None:
         return None
-    return incident.raised_ms + incident.clear_after_ms
+    return _quiet_from_ms(incident) + incident.clear_after_ms
+
+
+def pause(incident: Incident, *, now_ms: int) -> Incident:
+    """Let the deadlines that its silence or age would bring stand still in maintenance, and count on where they stopped.
+
+    Neither says anything of a device on which somebody works (the clocks of Jira Service Management do the same).
+    """
+    wanted = Muted.MAINTENANCE in incident.muted
+    if wanted is (incident.paused_ms is not None):
+        return incident
+    if wanted:
+        return replace(incident, paused_ms=now_ms)
+    paused_ms = incident.paused_ms or now_ms
+    quiet_ms, age_ms = _quiet_from_ms(incident), _age_from_ms(incident)
+    return replace(
+        incident,
+        paused_ms=None,
+        quiet_from_ms=quiet_ms + max(0, now_ms - max(paused_ms, quiet_ms)),
+        age_from_ms=age_ms + max(0, now_ms - max(paused_ms, age_ms)),
+    )
+
+
+def _quiet_from_ms(incident: Incident) -> int:
+    return max(incident.raised_ms, incident.quiet_from_ms or 0)
+
+
+def _age_from_ms(incident: Incident) -> int:
+    return max(incident.opened_ms or incident.first_seen_ms, incident.age_from_ms or 0)
 
 
 def _next_impact_ms(incident: Incident) -> int | None:
-    if incident.impact_owned:
+    if incident.impact_owned or incident.paused_ms is not None:
         return None
-    begun = incident.opened_ms or incident.first_seen_ms
+    begun = _age_from_ms(incident)
     return next((begun + age for age, impact in incident.impact_after if impact.rank < incident.impact.rank), None)
 
 
 def impact_by_age(incident: Incident, *, now_ms: int) -> Impact:
     """The impact that the incident's age gives it at least; its own if none."""
-    begun = incident.opened_ms or incident.first_seen_ms
+    begun = _age_from_ms(incident)
     reached = [impact for age, impact in incident.impact_after if now_ms - begun >= age]
     return min([incident.impact, *reached], key=lambda impact: impact.rank)

@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.core.decision import Decision, Entry, OperationKind, Rank, Wish
 from gateway.core.event import Attachment
-from gateway.core.incident import Incident, State, due_of
+from gateway.core.incident import Incident, State, due_of, pause
 from gateway.core.mute import FROM_OUTSIDE, Mute
 from gateway.core.reason import Muted, Reason
 from gateway.core.ticket import Ticket
@@ -121,6 +121,7 @@ class Making:
         """The result; a changed incident gets its next deadline and version."""
         incident = self.incident
         if incident is not self._before:
+            incident = pause(incident, now_ms=self.now_ms)
             incident = replace(incident, due_ms=due_of(incident), version=1 if self._began else incident.version + 1)
         return Decision(
             reason=reason,

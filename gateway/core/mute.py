@@ -128,5 +128,6 @@ def in_force(planned: Iterable[Planned], stored: Iterable[Planned]) -> tuple[Pla
 
 
 def next_edge_ms(windows: Iterable[Planned], *, now_ms: int) -> int | None:
-    """When the next window ends; None if none does."""
-    return min((one.window.until_ms for one in windows if one.window.until_ms > now_ms), default=None)
+    """When the next window begins or ends; None if none does."""
+    edges = (edge for one in windows for edge in (one.window.from_ms, one.window.until_ms))
+    return min((edge for edge in edges if edge > now_ms), default=None)

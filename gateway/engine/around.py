@@ -59,11 +59,12 @@ class Surroundings:
         self._now_ms = now_ms
         self._ended = ended
         self._windows: tuple[Planned, ...] | None = None
+        self._on: tuple[Planned, ...] | None = None
         self._parents: dict[str, Incident] | None = None
 
     def __call__(self, incident: Incident) -> tuple[Mute, ...]:
         """All that mutes ``incident``."""
-        found = [window.mutes(incident, now_ms=self._now_ms) for window in self._in_force()]
+        found = [window.mutes(incident, now_ms=self._now_ms) for window in self.windows_on()]
         found.append(self._inhibited(incident))
         found.append(self._belongs(incident))
         return tuple(mute for mute in found if mute is not None)
@@ -81,13 +82,18 @@ class Surroundings:
             self._parents = None
 
     def next_edge_ms(self) -> int | None:
-        """When the next of the windows ends."""
-        return next_edge_ms(self._in_force(), now_ms=self._now_ms)
+        """When the next of the windows begins or ends."""
+        return next_edge_ms(self._all_windows(), now_ms=self._now_ms)
 
-    def _in_force(self) -> tuple[Planned, ...]:
+    def windows_on(self) -> tuple[Planned, ...]:
+        """The windows that are going on."""
+        if self._on is None:
+            self._on = tuple(one for one in self._all_windows() if one.window.is_on(self._now_ms))
+        return self._on
+
+    def _all_windows(self) -> tuple[Planned, ...]:
         if self._windows is None:
-            windows = in_force(self._plan(self._now_ms), stored(self._tx.windows()))
-            self._windows = tuple(one for one in windows if one.window.is_on(self._now_ms))
+            self._windows = in_force(self._plan(self._now_ms), stored(self._tx.windows()))
         return self._windows
 
     def parent_of(self, incident: Incident) -> tuple[Gathering, Incident] | None:

@@ -17,6 +17,7 @@ from gateway.core.incident import Incident
 from gateway.core.reason import Reason
 from gateway.engine.applying import apply
 from gateway.engine.around import Surroundings
+from gateway.engine.beginnings import Beginnings
 from gateway.engine.gathering import look_at_parent
 from gateway.plugin import Clock
 from gateway.store.api import StoreError, Transaction
@@ -57,7 +58,7 @@ class Releases:
         self._released = 0
         self._stirred = asyncio.Event()
         self._edge_ms: int | None = None
-        """When the next window ends."""
+        """When the next window begins or ends."""
 
     def stir(self) -> None:
         """Say that something that mutes may be over."""
@@ -76,11 +77,14 @@ class Releases:
             await self._clock.sleep(REST_S)
 
     async def look(self) -> float:
-        """Look at the greater incidents, then at all that waits; seconds until the next look is due.
+        """Look at what windows begin to mute, at the greater incidents, then at all that waits; seconds until the next look is due.
 
         Raises:
             StoreError: the disk refused; look again.
         """
+        beginnings = Beginnings()
+        while beginnings.more:
+            await self._each(beginnings.some, beginnings.mute)
         await self._each(lambda _tx, around: around.parents(), look_at_parent)
         after, more = FIRST, True
         while more:

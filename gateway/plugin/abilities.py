@@ -1,4 +1,4 @@
-"""What a sink may be able to do besides: small protocols of their own, found by `isinstance`."""
+"""What a sink, or a collector, may be able to do besides: small protocols of their own, found by `isinstance`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,15 @@ from gateway.core.event import Attachment
 from gateway.core.impact import Impact
 from gateway.core.reason import Webhook
 from gateway.core.ticket import TicketRef, TicketState
+
+
+@runtime_checkable
+class Rereads(Protocol):
+    """A collector that reads files of its own besides the configuration."""
+
+    async def reread(self) -> None:
+        """Read them again: somebody asked for a reload. What cannot be read is told, and changes nothing."""
+        ...
 
 
 @runtime_checkable

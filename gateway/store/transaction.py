@@ -104,7 +104,18 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
 
     def shift_deadlines(self, by_ms: int) -> None:
         # Deadlines are derived from these instants, so they move with them.
-        for name in ("opened_ms", "cleared_ms", "resolved_ms", "raised_ms", "penalty_ms", "unquiet_ms", "calm_ms"):
+        for name in (
+            "opened_ms",
+            "cleared_ms",
+            "resolved_ms",
+            "raised_ms",
+            "penalty_ms",
+            "unquiet_ms",
+            "calm_ms",
+            "paused_ms",
+            "quiet_from_ms",
+            "age_from_ms",
+        ):
             self._db.execute(
                 f"UPDATE incident SET body = json_set(body, '$.{name}', json_extract(body, '$.{name}') + ?) "
                 f"WHERE state <> 'closed' AND json_extract(body, '$.{name}') IS NOT NULL",

@@ -7,10 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.decide import decide
-from gateway.core.decision import Command, Due, Look, Verb
+from gateway.core.decision import Command, Due, Look, Verb, WindowBegan
 from gateway.core.draft import description
 from gateway.core.event import Attachment, EventKind
-from gateway.core.incident import State
+from gateway.core.impact import Impact
+from gateway.core.incident import State, quiet_ms
 from gateway.core.mute import FROM_OUTSIDE, Mute, Planned, Window, in_force, next_edge_ms
 from gateway.core.reason import Muted, Reason
 
@@ -150,6 +151,7 @@ def test_what_a_person_moved_stands_in_place_of_what_was_planned():
     assert next_edge_ms([moved, other], now_ms=NOW) == NOW + 9
     assert next_edge_ms([moved, other], now_ms=NOW + 9) == NOW + 99
     assert next_edge_ms([other], now_ms=NOW + 9) is None
+    assert next_edge_ms([window(from_ms=NOW + 5)], now_ms=NOW) == NOW + 5
 
 
 STEPS = st.lists(st.sampled_from(["raise", "clear", "look", "due", "silence", "storm", "calm"]), max_size=20)
@@ -191,3 +193,99 @@ def test_looking_is_idempotent(life, say):
     one.take(Look())
     assert one.take(Look()).incident is life.incident
     assert replace(life.incident) == life.incident
+
+
+# --- a window that begins while the incident is open ------------------------------------------------
+
+UPGRADE = Mute(mark=Muted.MAINTENANCE, by="w2", why='maintenance "upgrade"')
+
+
+def test_a_window_that_begins_lets_the_ticket_wait_and_its_end_tells(life, muffled, say):
+    life.raised()
+    began = muffled.take(WindowBegan(mutes=(SILENCE,)))
+    assert (began.reason, began.wishes, life.muted, life.unseen) == (Reason.MUTED, (), {Muted.SILENCE}, False)
+    assert 'its ticket waits for silence "fan" by ann' in [entry.text for entry in began.entries]
+    assert muffled.take(WindowBegan(mutes=(SILENCE,))).reason is Reason.UNCHANGED
+    assert muffled.take(say.heard(count=9, impact=Impact.CRITICAL)).wishes == (), (
+        "neither recurrence nor impact is told"
+    )
+    muffled.mutes = ()
+    released = muffled.take(Look())
+    assert [wish.rank.name for wish in released.wishes] == ["REOPEN", "COMMENT"]
+
+
+def test_a_clear_passes_a_window_that_began_while_it_was_open(life, muffled, say):
+    life.raised()
+    muffled.take(WindowBegan(mutes=(SILENCE,)))
+    cleared = muffled.take(say.heard(EventKind.CLEAR))
+    assert (life.state, life.muted) == (State.RESOLVED, frozenset())
+    assert [wish.rank.name for wish in cleared.wishes] == ["CLOSE"]
+
+
+@pytest.mark.parametrize(("hold_ms", "clear", "reason"), [(9, False, Reason.UNCHANGED), (0, True, Reason.UNCHANGED)])
+def test_what_is_held_or_over_is_muted_by_no_window_that_begins(life, say, hold_ms, clear, reason):
+    life.raised(hold_ms=hold_ms)
+    if clear:
+        life.cleared()
+    assert life.take(WindowBegan(mutes=(SILENCE,))) is reason
+
+
+def test_a_ticket_that_a_person_closes_inside_is_opened_again_at_the_end(life, muffled):
+    life.raised()
+    muffled.take(WindowBegan(mutes=(UPGRADE,)))
+    assert life.seen(state="closed") is Reason.PERSON_CLOSED
+    assert life.muted == {Muted.MAINTENANCE}
+    muffled.mutes = ()
+    assert muffled.take(Look()).wishes[0].rank.name == "REOPEN"
+
+
+# --- deadlines stand still in maintenance -----------------------------------------------------------
+
+
+def test_silence_and_age_say_nothing_in_maintenance_and_count_on_after_it(life, muffled):
+    life.raised(clear_after_ms=10 * MINUTE, impact_after=((30 * MINUTE, Impact.HIGH),))
+    life.wait(4)
+    muffled.take(WindowBegan(mutes=(UPGRADE,)))
+    assert life.due_ms is None
+    life.wait(60)
+    muffled.mutes = ()
+    muffled.take(Look())
+    assert life.due_ms == life.now + 6 * MINUTE
+    life.raised(clear_after_ms=10 * MINUTE)
+    assert life.due_ms == life.now + 10 * MINUTE, "what was raised since counts from there"
+    life.raised(impact=Impact.MEDIUM)
+    assert life.after(10) is Reason.CLEARED
+
+
+def test_age_counts_on_after_maintenance(life, muffled):
+    life.raised(impact_after=((30 * MINUTE, Impact.HIGH),))
+    life.wait(10)
+    muffled.take(WindowBegan(mutes=(UPGRADE,)))
+    life.wait(60)
+    muffled.mutes = ()
+    muffled.take(Look())
+    assert life.after(19) is Reason.UNCHANGED
+    assert life.after(1) is Reason.IMPACT_AGED
+
+
+def test_a_silence_stops_no_clock(life, muffled):
+    life.raised(clear_after_ms=10 * MINUTE)
+    muffled.take(WindowBegan(mutes=(SILENCE,)))
+    assert life.after(10) is Reason.CLEARED
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pauses=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 50)), max_size=5))
+def test_however_often_it_is_paused_it_is_quiet_for_its_time(life_class, pauses):
+    life = life_class()
+    muffled = Muffled(life)
+    life.raised(clear_after_ms=100 * MINUTE)
+    run = 0
+    for minutes, paused in pauses:
+        life.wait(minutes)
+        run += minutes
+        muffled.take(WindowBegan(mutes=(UPGRADE,)))
+        assert quiet_ms(life.incident) is None
+        life.wait(paused)
+        muffled.take(Look())
+    assert quiet_ms(life.incident) == life.now + (100 - run) * MINUTE

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.core.decision import Verb
 from gateway.core.inhibit import Inhibition, Inhibitions
 from gateway.core.inventory import Inventory, Known
 from gateway.core.match import Matcher
 from gateway.core.mute import Window
 from gateway.core.reason import Muted
 from gateway.engine.around import no_plan
+from gateway.engine.beginnings import BITE
 
 FOLDERS = itertools.count()
 POWER = Inhibition(
@@ -141,6 +143,62 @@ async def test_survivors_are_released_at_a_bounded_rate_the_gravest_first(build,
                 return len(await released()) == number
 
             await say.eventually(so_many, f"{number} released")
+
+
+def _maintenance(bench, *, after_s: int, lasts_s: int) -> Window:
+    from_ms = bench.clock.now_ms() + after_s * 1000
+    return Window(
+        id="w", kind=Muted.MAINTENANCE, match=("source = r1",), from_ms=from_ms, until_ms=from_ms + lasts_s * 1000
+    )
+
+
+async def test_a_window_mutes_what_is_open_when_it_begins(build) -> None:
+    async with build(runs=False) as bench:
+        await bench.engine.save_window(_maintenance(bench, after_s=20, lasts_s=600))
+        bench.offer("r1")
+        bench.offer("r2")
+        await bench.engine.drain()
+        told = []
+        for wait_s in (10, 10, 599, 1):
+            await bench.clock.advance(wait_s)
+            next_s = await bench.engine._releases.look()
+            told.append((next_s, {one["source"]: one["muted"] for one in await bench.incidents()}))
+        on, off = {"r1": ["maintenance"], "r2": []}, {"r1": [], "r2": []}
+        assert told == [(10, off), (30, on), (1, on), (30, off)]
+
+
+async def test_a_window_that_begins_while_nobody_runs_is_found_and_what_a_person_lifted_stays_lifted(build) -> None:
+    folder = f"state{next(FOLDERS)}"
+    async with build(folder=folder) as bench:
+        await bench.engine.save_window(_maintenance(bench, after_s=60, lasts_s=6000))
+        receipt = await bench.emit("r1")
+        clock = bench.clock
+    await clock.advance(100)
+    for restart in range(2):
+        async with build(runs=False, folder=folder, clock=clock) as bench:
+            await bench.engine._releases.look()
+            assert (await bench.incident())["muted"] == ([] if restart else ["maintenance"])
+            await bench.engine.command(receipt.incident, Verb.UNMUTE, actor="ann")
+
+
+async def test_a_window_that_mutes_more_than_a_bite_mutes_all_of_it(build) -> None:
+    async with build(runs=False) as bench:
+        await bench.engine.save_window(
+            Window(
+                id="w",
+                kind=Muted.SILENCE,
+                match=(),
+                from_ms=bench.clock.now_ms() + 9000,
+                until_ms=bench.clock.now_ms() + 60_000,
+            )
+        )
+        for number in range(2 * BITE):
+            bench.offer(f"r{number}")
+        await bench.engine.drain()
+        await bench.clock.advance(10)
+        await bench.engine._releases.look()
+        found = await bench.store.run(lambda tx: tx.muted(after=(0, ""), limit=1000))
+        assert len(found) == 2 * BITE
 
 
 STEPS = st.lists(

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
@@ -63,6 +63,27 @@ async def test_what_clears_inside_nobody_hears_of(build) -> None:
         await house.sees(state="resolved", muted=[], ticket_state=None)
         await house.quiet()
         assert (await house.get("/api/v1/tickets"))["items"] == []
+
+
+async def test_a_maintenance_that_begins_while_a_ticket_is_open_keeps_it_quiet_until_its_end(build) -> None:
+    async with build() as house:
+        await house.link("down")
+        seen = await house.sees(condition="link_down", ticket_state="open")
+        begins = house.clock.now_ms() / 1000 + 60
+        words = ["--from", datetime.fromtimestamp(begins, UTC).isoformat(), "--for", "20m", "--comment", "fan"]
+        await said(house, "maintenance", "add", "source = 127.0.0.1", *words)
+        await house.passes(seconds=65)
+        await house.sees(id=seen["id"], muted=["maintenance"], ticket_state="open")
+        for _ in range(10):
+            await house.link("down", inform=True)
+        await house.quiet()
+        ticket = await house.desk.show(seen["tickets"][0]["id"])
+        assert "Seen 10 times" not in str(ticket.remarks)
+        await house.passes(minutes=20, seconds=5)
+        await house.sees(id=seen["id"], muted=[], state="open")
+        await house.quiet()
+        ticket = await house.desk.show(seen["tickets"][0]["id"])
+        assert "Still raised, and no longer muted" in str(ticket.remarks)
 
 
 async def test_a_silence_is_extended_and_ended_by_command(build) -> None:

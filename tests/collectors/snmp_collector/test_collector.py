@@ -11,11 +11,12 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from collectors.snmp import codec, v3
+from collectors.snmp import catalogue, codec, v3
 from collectors.snmp.collector import SnmpCollector
 from collectors.snmp.config import SnmpConfig, parse_listen
 from collectors.snmp.keys import Auth, Priv, User, user_key
-from collectors.snmp.names import Names
+from collectors.snmp.mib_files import FILE_NAME
+from collectors.snmp.names import NOTIFICATION, Names, notification_fields
 from collectors.snmp.sockets import Listener, bind
 from collectors.snmp.start import tell
 from collectors.snmp.usm import Keys, Usm
@@ -91,6 +92,19 @@ async def test_repeats_of_a_trap_are_events_with_their_own_time_and_uptime(serve
     assert [event.labels["uptime"] for event in events] == ["1", "2", "2", "3", "4"]
     assert events[4].at_ms - events[0].at_ms == 1000
     assert running.intake.drops == {Dropped.UNKNOWN_COMMUNITY: 1}
+
+
+async def test_names_that_were_added_are_taken_at_a_reload_and_damage_changes_nothing(serve, sender, tmp_path):
+    acme = catalogue.encode({NOTIFICATION + "1.3.6.1.6.3.1.1.5.3": notification_fields("ACME-MIB", "acmeLink", "")})
+    async with serve(PUBLIC) as running:
+        for number, content in enumerate((None, acme, b"damage"), start=1):
+            if content is not None:
+                (tmp_path / "new").write_bytes(content)
+                (tmp_path / "new").replace(tmp_path / FILE_NAME)
+                await running.collector.reread()
+            sender.sendto(v2c(), ("127.0.0.1", running.port))
+            await running.settled(inputs=number)
+    assert [event.condition for event in running.intake.events] == ["linkDown", "acmeLink", "acmeLink"]
 
 
 @pytest.mark.shared

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from collectors.snmp import ber
 from collectors.snmp.catalogue import Catalogue, encode
 from collectors.snmp.codec import VarBind
-from collectors.snmp.mib_files import FILE_NAME, read_folder
+from collectors.snmp.mib_files import FILE_NAME, names_in, read_folder
 from collectors.snmp.mib_resolve import resolve
 from collectors.snmp.mib_scan import scan
 from collectors.snmp.mibs_command import mibs
 from collectors.snmp.names import names_of, standard
 from collectors.snmp.render import value_text
-from collectors.snmp.start import names_in
 
 NET_SNMP = Path("/usr/share/snmp/mibs")
 
@@ -222,7 +221,7 @@ def test_files_are_added_listed_and_used(run, tmp_path) -> None:
     assert "3 modules, 3 notifications, 6 objects; problems: 1" in shown.stdout
     assert shown.stderr == f"{folder}/binary:1: is no text (it has a NUL), and was not read\n"
     assert "ACME-MIB  3 notifications, 6 objects" in run("list").stdout
-    names = names_in(tmp_path / "state")
+    names = names_in(tmp_path / "state", standard())
     assert names.object("1.3.6.1.4.1.9999.1.1.1.2.3").enum == {1: "ok", 2: "failed"}
     assert names.notification("1.3.6.1.6.3.1.1.5.3").name == "linkDown"
 
@@ -244,7 +243,7 @@ def test_a_folder_without_modules_is_told_in_one_sentence(run, tmp_path) -> None
 def test_a_damaged_file_of_names_stops_no_start_and_is_told(run, tmp_path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / FILE_NAME).write_bytes(b"damage")
-    assert names_in(tmp_path / "state") is standard()
+    assert names_in(tmp_path / "state", standard()) is standard()
     shown = run("list")
     assert shown.exit_code == 1
     assert "add your MIB files again" in shown.stderr
