@@ -1,6 +1,9 @@
 """Greater incidents mute lesser ones and let them go, on a real store, across restarts."""
 
+import asyncio
 import itertools
+import threading
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +15,7 @@ from gateway.core.match import Matcher
 from gateway.core.mute import Window
 from gateway.core.reason import Muted
 from gateway.engine.around import no_plan
+from gateway.store.api import StoreError
 
 FOLDERS = itertools.count()
 POWER = Inhibition(
@@ -117,6 +121,43 @@ async def test_rules_that_a_reload_brings_look_at_what_is_open_already(build) ->
         await bench.engine.mute_by(no_plan, Inhibitions())
         await bench.clock.advance(2)
         await bench.sees(id=muted["id"], muted=[])
+
+
+async def test_what_is_written_right_behind_new_rules_is_found_by_them(build) -> None:
+    """Both are in one commit: the loop hears of neither before the other is written."""
+    async with build() as bench:
+        loop, writes, may_go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+        def hold(_tx):
+            loop.call_soon_threadsafe(writes.set)
+            may_go_on.wait(10)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(bench.store.run(hold))
+            await writes.wait()
+            works = bench.store.works
+            tasks.create_task(prepared(bench))
+            await asyncio.sleep(0)
+            greater = bench.emit("ups", condition="power_down", labels={"site": "lyon"})
+            while bench.store.works < works + 2:
+                await asyncio.sleep(0)
+            may_go_on.set()
+        await greater
+        assert (await raised(bench, "r1", "link_down", site="lyon"))["muted"] == ["inhibited"]
+
+
+async def test_rules_that_the_disk_refuses_are_not_taken(build) -> None:
+    async with build(runs=False) as bench:
+        before = bench.engine.plan, bench.engine.inhibitions, bench.engine.gatherings
+
+        async def fails_to_commit(work):
+            await bench.store.run(work)
+            raise StoreError("full")
+
+        bench.engine._store = SimpleNamespace(run=fails_to_commit)
+        with pytest.raises(StoreError):
+            await prepared(bench)
+        assert (bench.engine.plan, bench.engine.inhibitions, bench.engine.gatherings) == before
 
 
 async def test_survivors_are_released_at_a_bounded_rate_the_gravest_first(build, say) -> None:
