@@ -86,7 +86,7 @@ class Surroundings:
 
     def _in_force(self) -> tuple[Planned, ...]:
         if self._windows is None:
-            windows = in_force(self._plan(self._now_ms), stored(self._tx.windows()))
+            windows = in_force(self._plan(self._now_ms), stored(self._tx.windows(since_ms=self._now_ms)))
             self._windows = tuple(one for one in windows if one.window.is_on(self._now_ms))
         return self._windows
 

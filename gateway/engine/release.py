@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 
 from gateway.core.decision import Decision, Look
+from gateway.core.gather import is_parent
 from gateway.core.incident import Incident
 from gateway.core.reason import Reason
 from gateway.engine.applying import apply
@@ -33,7 +34,6 @@ MINUTE_MS = 60_000
 FIRST = (0, "")
 
 Work = Callable[[Transaction, int], list[Decision]]
-Ask = Callable[[Transaction, Surroundings], Sequence[Incident]]
 LookAt = Callable[[Transaction, Incident, Surroundings, int], Decision | None]
 
 
@@ -81,10 +81,9 @@ class Releases:
         Raises:
             StoreError: the disk refused; look again.
         """
-        await self._each(lambda _tx, around: around.parents(), look_at_parent)
         after, more = FIRST, True
         while more:
-            found = await self._each(lambda tx, _around, after=after: tx.muted(after=after, limit=BITE), self._release)  # type: ignore[misc]
+            found = await self._bite(after)
             more = len(found) == BITE and self._room(self._clock.now_ms()) > 0
             after = (found[-1].impact.rank, found[-1].id) if found else FIRST
         now_ms = self._clock.now_ms()
@@ -97,18 +96,23 @@ class Releases:
             self._minute, self._released = now_ms // MINUTE_MS, 0
         return max(0, self._per_min - self._released)
 
-    async def _each(self, ask: Ask, look_at: LookAt) -> Sequence[Incident]:
-        """Look at each that ``ask`` finds, in one transaction, so that one which cannot be borne holds up no other."""
-        found: Sequence[Incident] = ()
+    async def _bite(self, after: tuple[int, str]) -> Sequence[Incident]:
+        """Look at the next few that wait, before the first ones at the greater incidents; those that wait."""
+        waiting: Sequence[Incident] = ()
+        asked: list[tuple[Incident, LookAt]] = []
 
         def all_at_once(tx: Transaction, now_ms: int) -> list[Decision]:
-            nonlocal found
+            nonlocal waiting
             around = self._around(tx, now_ms)
-            self._edge_ms, found = around.next_edge_ms(), ask(tx, around)
-            decided = (look_at(tx, incident, around, now_ms) for incident in found)
+            self._edge_ms = around.next_edge_ms()
+            waiting = tx.muted(after=after, limit=BITE)
+            parents = around.parents() if after is FIRST else []
+            asked.extend((parent, look_at_parent) for parent in parents)
+            asked.extend((incident, self._release) for incident in waiting)
+            decided = [look_at(tx, incident, around, now_ms) for incident, look_at in asked]
             return [decision for decision in decided if decision is not None]
 
-        def one_alone(tx: Transaction, now_ms: int, incident_id: str) -> list[Decision]:
+        def one_alone(tx: Transaction, now_ms: int, incident_id: str, look_at: LookAt) -> list[Decision]:
             incident = tx.incident(incident_id)
             decision = look_at(tx, incident, self._around(tx, now_ms), now_ms) if incident else None
             return [] if decision is None else [decision]
@@ -119,14 +123,14 @@ class Releases:
             raise
         except Exception:
             log.exception("releases.failed")
-            for incident in found:
+            for incident, look_at in asked:
                 try:
-                    await self._counted(partial(one_alone, incident_id=incident.id))
+                    await self._counted(partial(one_alone, incident_id=incident.id, look_at=look_at))
                 except StoreError:
                     raise
                 except Exception:
                     log.exception("release.failed", incident=incident.id)
-        return found
+        return waiting
 
     async def _counted(self, work: Work) -> None:
         """Decide; what was released in a transaction that failed does not count."""
@@ -141,6 +145,8 @@ class Releases:
         """Let it go if nothing mutes it any more, while there is room in this minute."""
         if self._room(now_ms) == 0:
             return None
+        if is_parent(incident):  # which may just have ended
+            incident = tx.incident(incident.id) or incident
         decision = apply(tx, incident, Look(), now_ms=now_ms, around=around)
         if decision.reason is not Reason.RELEASED:
             return None
