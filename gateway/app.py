@@ -47,7 +47,7 @@ from gateway.intake import CollectorIntake, OwnEvents
 from gateway.journal import Journal
 from gateway.observe import SinkObservation
 from gateway.plugin import Clock, Collector, Host, Rereads, SinkError
-from gateway.sinkhost import SinkHost, SinkTrouble
+from gateway.sinkhost import SinkHost, SinkSet, SinkTrouble
 from gateway.store.api import Store, StoreError, StoreUnusable
 from gateway.store.sqlite import open_sqlite
 from gateway.systemd import PassedSockets
@@ -222,27 +222,34 @@ class App:
     async def reload(self, config: Config) -> None:
         """Take a new configuration: rules, inventory, stations and sinks at once; what needs a restart is told.
 
+        What can fail comes first, and is taken back.
+
         Raises:
-            ReloadError: a sink of it cannot be built; nothing has changed.
+            ReloadError: a sink of it cannot be built, or the disk refuses; nothing has changed.
         """
         judge = await asyncio.to_thread(judge_of, config)  # ten thousand rules take their time
         old = self.config
         restart_for = [name for name in NEEDS_RESTART if getattr(old, name) != getattr(config, name)]
         config = replace(config, **{name: getattr(old, name) for name in restart_for})
+        sinks: SinkSet | None = None
         if old.sinks != config.sinks or old.tickets != config.tickets:
             try:
-                await self.sinks.serve(config)
+                sinks = await self.sinks.build(config)
             except SinkTrouble as error:
                 raise ReloadError(str(error)) from error
         try:
             await self._mute_by(config, judge)
         except StoreError as error:
-            raise ReloadError(f"the rules are as they were: {error}; make room, and reload again") from error
+            if sinks is not None:
+                await self.sinks.drop(sinks)
+            raise ReloadError(f"nothing has changed: {error}; make room, and reload again") from error
+        self.engine.judge = self.drills.over(judge)
+        if sinks is not None:
+            await self.sinks.take_over(sinks)
         if any(getattr(old, name) != getattr(config, name) for name in ("stations", "station", "site", "source")):
             self.watch.reset(**watch_terms_of(config, judge.inventory))
             self.pinged_by = pinged_by(config)
         self.config = config
-        self.engine.judge = judge
         await self._reread()
         if restart_for:
             log.warning("configuration.partly_applied", restart_for=restart_for, cure="restart to apply the rest")
@@ -427,7 +434,7 @@ async def _take_up(app: App) -> None:
 
 async def _start_sinks(app: App) -> None:
     try:
-        await app.sinks.serve(app.config)
+        await app.sinks.take_over(await app.sinks.build(app.config))
     except SinkTrouble as error:
         raise _not_built(str(error), error.__cause__) from error.__cause__
 

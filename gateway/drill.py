@@ -117,6 +117,18 @@ class Drills:
         """Of the drill under way: without an end until the daemon stops."""
         self._idle = asyncio.Event()
         self._idle.set()
+        self._marks: Mapping[str, _Mark] = {}
+        """Of the drill that is under way."""
+        self._sinks: tuple[str, ...] = ()
+        self._plain = app.engine.judge
+        """The judge of everything else."""
+
+    def over(self, judge: Judge) -> Judge:
+        """``judge``; while a drill runs, before it one that knows the drill's marks."""
+        self._plain = judge
+        if not self._marks:
+            return judge
+        return DrillJudge(judge.rulebook, judge.inventory, marks=self._marks, sinks=self._sinks)
 
     async def run(self) -> None:
         """Drill every so often, if the configuration says so; ends the drill under way when it is cancelled."""
@@ -174,18 +186,17 @@ class Drills:
 
     async def _drill(self) -> list[Leg]:
         app = self._app
-        marks = {name: _Mark(secrets.token_hex(12)) for name in app.config.collectors}
+        self._marks = marks = {name: _Mark(secrets.token_hex(12)) for name in app.config.collectors}
+        self._sinks = app.config.drilled_sinks
         legs = [Leg(collector=name) for name in marks]
-        plain = app.engine.judge
-        ours = DrillJudge(plain.rulebook, plain.inventory, marks=marks, sinks=app.config.drilled_sinks)
-        app.engine.judge = ours
+        app.engine.judge = self.over(app.engine.judge)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for leg in legs:
                     tasks.create_task(self._leg(leg, marks[leg.collector]), name=f"drill-{leg.collector}")
         finally:
-            if app.engine.judge is ours:  # else a reload brought another one
-                app.engine.judge = plain
+            self._marks = {}
+            app.engine.judge = self._plain  # which may be a reload's
             app.watch.dismiss(SOURCE)
         for leg in legs:
             self._account(leg)
@@ -214,7 +225,7 @@ class Drills:
         await self._reach(leg, "opened", mark, began_s, self._all_tickets("open"))
         await clock.sleep(REST_S)
         looked_s = clock.monotonic_s()
-        for sink in self._app.config.drilled_sinks:
+        for sink in self._present_sinks():
             await self._app.observations[sink].look([leg.incident])
         leg.stages["seen"] = leg.stages["opened"] + clock.monotonic_s() - looked_s
         mark.kind, began_s = EventKind.CLEAR, clock.monotonic_s()
@@ -232,13 +243,15 @@ class Drills:
         await instance.plugin.drill(instance.config, self._app.host(leg.collector), call)
 
     def _all_tickets(self, *states: str) -> Callable[[Mapping[str, Any]], bool]:
-        sinks = self._app.config.drilled_sinks
-
         def there(item: Mapping[str, Any]) -> bool:
             found = {ticket["sink"] for ticket in item["tickets"] if ticket["ref"] and ticket["state"] in states}
-            return found >= set(sinks)
+            return found.issuperset(self._present_sinks())
 
         return there
+
+    def _present_sinks(self) -> list[str]:
+        """Those of the drill that no reload has taken away."""
+        return [sink for sink in self._sinks if sink in self._app.observations]
 
     async def _reach(
         self, leg: Leg, stage: str, mark: _Mark, began_s: float, there: Callable[[Mapping[str, Any]], bool]

@@ -6,7 +6,7 @@ built before the old ones stop: if one cannot be built, the old ones stay, and n
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -59,7 +59,7 @@ class SinkHost:
         self._tell_paused, self._tell_accepted = paused, accepted
         self._tasks: asyncio.TaskGroup | None = None
         self._running = asyncio.Event()
-        self._present: _Set | None = None
+        self._present: SinkSet | None = None
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -67,20 +67,30 @@ class SinkHost:
             self._running.set()
             await asyncio.Event().wait()
 
-    async def serve(self, config: Config) -> None:
-        """Build the sinks of ``config`` and let them take over.
+    async def build(self, config: Config) -> "SinkSet":
+        """Build the sinks of ``config``, of which nobody hears until they `take_over`; else `drop` them.
 
         Raises:
             SinkTrouble: one cannot be built; those before stay.
         """
         await self._running.wait()
         assert self._tasks is not None  # noqa: S101 - `run` has set it
-        new = _Set(config)
+        new = SinkSet(config)
         self._tasks.create_task(self._live(new), name="sinks")
         await new.built
+        return new
+
+    async def drop(self, new: "SinkSet") -> None:
+        """Close sinks that never took over."""
+        new.over.set()
+        new.may_serve.set()
+        await new.gone.wait()
+
+    async def take_over(self, new: "SinkSet") -> None:
+        """Let them serve in place of those before, whose calls under way may end."""
         old, self._present = self._present, new
         if old is not None:
-            await self.rest(config.daemon.drain_s)
+            await self.rest(new.config.daemon.drain_s)
             old.over.set()
             await old.gone.wait()
         new.may_serve.set()
@@ -98,7 +108,7 @@ class SinkHost:
                 for delivery in self.deliveries.values():
                     waiting.create_task(delivery.rest())
 
-    async def _live(self, one: "_Set") -> None:
+    async def _live(self, one: "SinkSet") -> None:
         """The life of one set of sinks."""
         async with AsyncExitStack() as stack:
             sinks: dict[str, tuple[Sink, SinkInstance]] = {}
@@ -114,14 +124,18 @@ class SinkHost:
                     return
             one.built.set_result(None)
             await one.may_serve.wait()
-            for name, (_, instance) in sinks.items():
-                await self._follow_shadow(name, instance)
-            self.deliveries, self.observations, self.webhooks = {}, {}, {}
-            jobs = [job for name, (sink, instance) in sinks.items() for job in self._jobs(name, sink, instance, one)]
-            async with background(*jobs):
-                one.serving.set()
-                await one.over.wait()
+            if not one.over.is_set():
+                await self._serve(one, sinks)
         one.gone.set()
+
+    async def _serve(self, one: "SinkSet", sinks: Mapping[str, tuple[Sink, SinkInstance]]) -> None:
+        for name, (_, instance) in sinks.items():
+            await self._follow_shadow(name, instance)
+        self.deliveries, self.observations, self.webhooks = {}, {}, {}
+        jobs = [job for name, (sink, instance) in sinks.items() for job in self._jobs(name, sink, instance, one)]
+        async with background(*jobs):
+            one.serving.set()
+            await one.over.wait()
 
     async def _follow_shadow(self, name: str, instance: SinkInstance) -> None:
         """Let a sink step into its shadow, or out of it, before it is asked for anything, however long the disk refuses."""
@@ -144,7 +158,7 @@ class SinkHost:
         metrics.CALLS_RECORDED.labels(call.sink).inc()
         log.info("call.recorded", sink=call.sink, ticket=call.ticket, call=str(call))
 
-    def _jobs(self, name: str, sink: Sink, instance: SinkInstance, one: "_Set") -> list[Coroutine[Any, Any, None]]:
+    def _jobs(self, name: str, sink: Sink, instance: SinkInstance, one: "SinkSet") -> list[Coroutine[Any, Any, None]]:
         delivery = SinkDelivery(
             name,
             sink,
@@ -183,7 +197,7 @@ class SinkHost:
         return jobs
 
 
-class _Set:
+class SinkSet:
     """The sinks of one configuration, from their building to their end."""
 
     def __init__(self, config: Config) -> None:

@@ -19,14 +19,13 @@ from pydantic_core import PydanticCustomError
 
 from gateway.config.rules import ONE_OR_MANY, MatcherText
 from gateway.config.types import UNITS_MS, Between, Duration, Name
-from gateway.core.mute import KEPT_MS, Planned, Window
+from gateway.core.mute import KEPT_MS, LONGEST_PLANNED_MS, Planned, Window
 from gateway.core.reason import Muted
 from gateway.plugin import PluginConfig
 
 DAY_MS = UNITS_MS["d"]
 AHEAD_MS = 8 * DAY_MS
 """So far ahead windows are planned."""
-LONGEST_MS = 31 * DAY_MS
 FAR_MS = 100 * 366 * DAY_MS
 MOST_WINDOWS = 5000
 """Of one entry, in the days that are planned."""
@@ -139,6 +138,7 @@ class Series:
                 until_ms=span.until_ms,
                 name=config.name,
                 comment=span.name,
+                planned=True,
             )
             yield Planned(window, self._planned.matchers)
 
@@ -173,7 +173,7 @@ class Series:
         if str(event.get("STATUS", "")).upper() == "CANCELLED":
             return
         begins, zone = _local(event.start, self._zone)
-        length = min(event.end - event.start, timedelta(milliseconds=LONGEST_MS))
+        length = min(event.end - event.start, timedelta(milliseconds=LONGEST_PLANNED_MS))
         name = str(event.get("SUMMARY", ""))[:120]
         rules = rruleset()
         for given in _many(event.get("RRULE")) if "RECURRENCE-ID" not in event else ():

@@ -145,8 +145,13 @@ def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str,
 
 
 def _inherited_mutes(previous: Incident | None, fingerprint: str) -> frozenset[Muted]:
-    """What a person said of this fingerprint; what was said of another, which a mail merely answers, is no matter."""
-    return previous.muted & _MUTED_ACROSS if previous and previous.fingerprint == fingerprint else frozenset()
+    """What a person said of this fingerprint; what was said of another, which a mail merely answers, is no matter.
+
+    What was said of a storm or a group holds for that one: the next one may be of other troubles.
+    """
+    if previous is None or previous.fingerprint != fingerprint or is_parent(previous):
+        return frozenset()
+    return previous.muted & _MUTED_ACROSS
 
 
 def _inherited_unrest(previous: Incident | None, fingerprint: str) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from gateway.core.text import utc
 
 KEPT_MS = 3 * 86_400_000
 """A window is kept for so long after its end, for people to look at."""
+LONGEST_PLANNED_MS = 31 * 86_400_000
+"""A window of the configuration lasts no longer: so long after its beginning it is in no plan any more."""
 LONGEST_MS = 366 * 86_400_000
 """Who wants silence for longer wants another rule."""
 FROM_OUTSIDE = frozenset({Muted.SILENCE, Muted.MAINTENANCE, Muted.INHIBITED, Muted.STORM, Muted.CHILD})
@@ -67,6 +69,8 @@ class Window:
     name: str = ""
     author: str = ""
     comment: str = ""
+    planned: bool = False
+    """It stands in the configuration; the stored one is what a person has made of it, and is kept as long as the plan."""
 
     def is_on(self, now_ms: int) -> bool:
         """Whether it is going on."""

@@ -93,7 +93,7 @@ class Surroundings:
 
     def _all_windows(self) -> tuple[Planned, ...]:
         if self._windows is None:
-            self._windows = in_force(self._plan(self._now_ms), stored(self._tx.windows()))
+            self._windows = in_force(self._plan(self._now_ms), stored(self._tx.windows(since_ms=self._now_ms)))
         return self._windows
 
     def parent_of(self, incident: Incident) -> tuple[Gathering, Incident] | None:

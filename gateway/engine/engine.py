@@ -202,8 +202,18 @@ class Engine:
         """
         gatherings = gatherings or Gatherings()
         digest = hashlib.sha256(repr((inhibitions.told, gatherings.told)).encode()).digest()
-        await self._store.run(lambda tx: refresh_facets(tx, inhibitions, gatherings, digest))
-        self.plan, self.inhibitions, self.gatherings = plan, inhibitions, gatherings
+        before = self.plan, self.inhibitions, self.gatherings
+
+        def work(tx: Transaction) -> None:
+            refresh_facets(tx, inhibitions, gatherings, digest)
+            # Here, for the next batch may be written before the loop hears of it.
+            self.plan, self.inhibitions, self.gatherings = plan, inhibitions, gatherings
+
+        try:
+            await self._store.run(work)
+        except StoreError:
+            self.plan, self.inhibitions, self.gatherings = before
+            raise
         self._releases.stir()
 
     async def run(self) -> None:

@@ -104,7 +104,7 @@ async def staged(
         await app.load()
         services = [app.engine.run(), app.sinks.run(), *([app.watch.run()] if watch else [])]
         async with background(*services):
-            await app.sinks.serve(config)
+            await app.sinks.take_over(await app.sinks.build(config))
             await stage.settle()
             stage.begin()
             yield stage

@@ -35,7 +35,7 @@ class Retention:
     closed_after_ms: int = 0
     """Incidents closed since then."""
     windows_after_ms: int = 0
-    """Silences and maintenance windows that ended since then."""
+    """Silences and maintenance windows that ended since then; and planned ones while the plan may hold them."""
     upstream_after_ms: int = 0
     """Identities of inputs acknowledged since then."""
     quarantined_after_ms: int = 0
@@ -165,8 +165,8 @@ class Transaction(Protocol):
         """Open incidents that something mutes, the gravest first, behind ``after`` (rank of the impact, id)."""
         ...
 
-    def windows(self) -> list[Window]:
-        """Every stored silence and maintenance window, those that ended lately among them."""
+    def windows(self, *, since_ms: int = 0) -> list[Window]:
+        """Every stored silence and maintenance window; of those that ended before ``since_ms`` only planned ones."""
         ...
 
     def save_window(self, window: Window) -> None:

@@ -81,7 +81,7 @@ MUTE_COLUMNS = "id, kind, from_ms, until_ms, body"
 
 def mute_row(window: Window) -> tuple[Any, ...]:
     """The row in the order of `MUTE_COLUMNS`."""
-    body = {name: getattr(window, name) for name in ("match", "name", "author", "comment")}
+    body = {name: getattr(window, name) for name in ("match", "name", "author", "comment", "planned")}
     return text(window.id), window.kind, window.from_ms, window.until_ms, dump(body)
 
 

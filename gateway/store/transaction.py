@@ -7,7 +7,7 @@ from typing import Any
 from gateway.core.decision import Decision, Entry
 from gateway.core.event import Attachment, Reference
 from gateway.core.incident import Incident
-from gateway.core.mute import Window
+from gateway.core.mute import LONGEST_PLANNED_MS, Window
 from gateway.core.station import Station
 from gateway.core.ticket import Ticket
 from gateway.store import rows
@@ -45,6 +45,8 @@ _MIDDLE_OF_TIMELINES = (
     "WHERE incident IN (SELECT id FROM incident WHERE version > 10 AND version > ?)) "
     "WHERE length > ? AND place > ? AND place <= length - ?"
 )
+_IS_PLANNED = "coalesce(json_extract(body, '$.planned'), 0)"
+_WINDOWS_OVER = f"SELECT id FROM mute WHERE until_ms < ? AND (from_ms < ? OR NOT {_IS_PLANNED})"
 
 
 class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
@@ -198,8 +200,11 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
         ).fetchall()
         return [rows.incident_of(row) for row in found]
 
-    def windows(self) -> list[Window]:
-        found = self._db.execute(f"SELECT {rows.MUTE_COLUMNS} FROM mute ORDER BY from_ms, id").fetchall()
+    def windows(self, *, since_ms: int = 0) -> list[Window]:
+        found = self._db.execute(
+            f"SELECT {rows.MUTE_COLUMNS} FROM mute WHERE until_ms > ? OR {_IS_PLANNED} ORDER BY from_ms, id",
+            (since_ms,),
+        ).fetchall()
         return [rows.mute_of(row) for row in found]
 
     def save_window(self, window: Window) -> None:
@@ -232,7 +237,7 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
         for table, key, forgotten, values in (
             ("incident", "id", f"SELECT id FROM incident WHERE {_FORGETTABLE}", (keep.closed_after_ms,)),
             ("upstream", "identity", "SELECT identity FROM upstream WHERE at_ms < ?", (keep.upstream_after_ms,)),
-            ("mute", "id", "SELECT id FROM mute WHERE until_ms < ?", (keep.windows_after_ms,)),
+            ("mute", "id", _WINDOWS_OVER, (keep.windows_after_ms, keep.windows_after_ms - LONGEST_PLANNED_MS)),
             ("quarantine", "id", "SELECT id FROM quarantine WHERE at_ms < ?", (keep.quarantined_after_ms,)),
             ("quarantine", "id", _BEYOND_BYTES, (keep.quarantine_bytes,)),
             (

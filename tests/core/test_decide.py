@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.core.decide import decide
 from gateway.core.decision import Command, Due, Heard, Verb
 from gateway.core.event import Attachment, EventKind
+from gateway.core.gather import PARENT_RULES
 from gateway.core.impact import Impact
 from gateway.core.incident import TABLE, State, Trigger, due_of
 from gateway.core.reason import Muted, Reason
@@ -280,6 +281,18 @@ def test_a_wont_fix_is_inherited_by_the_next_incident(life) -> None:
     life.raised()
     assert life.muted == {Muted.WONT_FIX}
     assert life.last.wishes == ()
+
+
+@pytest.mark.parametrize("rule", sorted(PARENT_RULES))
+def test_a_wont_fix_of_a_storm_or_a_group_holds_for_that_one(life, rule: str) -> None:
+    life.raised(rule=rule)
+    life.seen(state="closed", wont_fix=True)
+    life.raised(rule=rule)
+    assert (life.muted, life.last.wishes) == ({Muted.WONT_FIX}, ())
+    life.cleared(rule=rule)
+    life.after(2 * HOUR)
+    life.raised(rule=rule)
+    assert (life.muted, life.syncs[-1]) == (frozenset(), "CREATE")
 
 
 def test_an_operator_closes_an_incident_and_lifts_mutes(life) -> None:

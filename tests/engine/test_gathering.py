@@ -117,6 +117,21 @@ async def test_whom_the_core_cannot_bear_holds_up_no_other_survivor_and_no_other
         assert parents == {"lyon": "open", "nice": "recovering"}
 
 
+async def test_a_muted_parent_that_ends_at_the_same_look_stays_ended(gathered) -> None:
+    async with gathered(SITE) as (bench, desk):
+        now_ms = bench.clock.now_ms()
+        window = Window(
+            id="w", kind=Muted.SILENCE, match=("condition = group",), from_ms=now_ms, until_ms=now_ms + 30_000
+        )
+        await bench.engine.save_window(window)
+        for kind in ("raise", "clear"):
+            for number in range(5):
+                bench.offer(f"s{number}", kind, condition="station_down", labels={"site": "lyon"})
+            await settle(bench, desk, look=False)
+        await settle(bench, desk, 31)
+        assert [one["state"] for one in await bench.incidents() if one["condition"] == "group"] == ["recovering"]
+
+
 async def test_more_than_so_many_of_a_site_are_children_of_one_incident(gathered) -> None:
     async with gathered(SITE) as (bench, desk):
         for number in range(10):

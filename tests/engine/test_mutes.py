@@ -1,6 +1,10 @@
 """Greater incidents mute lesser ones and let them go, on a real store, across restarts."""
 
+import asyncio
 import itertools
+import threading
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,11 +14,13 @@ from gateway.core.decision import Verb
 from gateway.core.inhibit import Inhibition, Inhibitions
 from gateway.core.inventory import Inventory, Known
 from gateway.core.match import Matcher
-from gateway.core.mute import Window
+from gateway.core.mute import KEPT_MS, Planned, Window
 from gateway.core.reason import Muted
 from gateway.engine.around import no_plan
 from gateway.engine.beginnings import BITE
+from gateway.store.api import Retention, StoreError
 
+DAY_MS = 86_400_000
 FOLDERS = itertools.count()
 POWER = Inhibition(
     name="power", source=(Matcher.parse("condition = power_down"),), target=(Matcher.parse("condition = link_down"),),
@@ -119,6 +125,65 @@ async def test_rules_that_a_reload_brings_look_at_what_is_open_already(build) ->
         await bench.engine.mute_by(no_plan, Inhibitions())
         await bench.clock.advance(2)
         await bench.sees(id=muted["id"], muted=[])
+
+
+async def test_what_is_written_right_behind_new_rules_is_found_by_them(build) -> None:
+    """Both are in one commit: the loop hears of neither before the other is written."""
+    async with build() as bench:
+        loop, writes, may_go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+        def hold(_tx):
+            loop.call_soon_threadsafe(writes.set)
+            may_go_on.wait(10)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(bench.store.run(hold))
+            await writes.wait()
+            works = bench.store.works
+            tasks.create_task(prepared(bench))
+            await asyncio.sleep(0)
+            greater = bench.emit("ups", condition="power_down", labels={"site": "lyon"})
+            while bench.store.works < works + 2:
+                await asyncio.sleep(0)
+            may_go_on.set()
+        await greater
+        assert (await raised(bench, "r1", "link_down", site="lyon"))["muted"] == ["inhibited"]
+
+
+async def test_rules_that_the_disk_refuses_are_not_taken(build) -> None:
+    async with build(runs=False) as bench:
+        before = bench.engine.plan, bench.engine.inhibitions, bench.engine.gatherings
+
+        async def fails_to_commit(work):
+            await bench.store.run(work)
+            raise StoreError("full")
+
+        bench.engine._store = SimpleNamespace(run=fails_to_commit)
+        with pytest.raises(StoreError):
+            await prepared(bench)
+        assert (bench.engine.plan, bench.engine.inhibitions, bench.engine.gatherings) == before
+
+
+async def test_a_planned_window_that_a_person_ended_mutes_no_more_however_long_it_is_planned(build) -> None:
+    async with build(runs=False) as bench:
+        from_ms = bench.clock.now_ms()
+        planned = Window(
+            id="work@1", kind=Muted.MAINTENANCE, match=(), from_ms=from_ms, until_ms=from_ms + 20 * DAY_MS, planned=True
+        )
+        await bench.engine.mute_by(lambda _now_ms: [Planned.of(planned)], Inhibitions())
+        await bench.clock.advance(60)
+        ended = replace(planned, until_ms=bench.clock.now_ms())
+        for window in (ended, replace(ended, id="mine", planned=False)):
+            await bench.engine.save_window(window)
+        await bench.clock.advance(5 * DAY_MS / 1000)
+        keep = Retention(windows_after_ms=bench.clock.now_ms() - KEPT_MS)
+        assert await bench.store.run(lambda tx: tx.prune(keep, limit=10)) == 1
+        assert [one.window for one in await bench.engine.windows()] == [ended]
+        bench.offer()
+        await bench.engine.drain()
+        assert (await bench.incident())["muted"] == []
+        keep = Retention(windows_after_ms=from_ms + 31 * DAY_MS + 1)
+        assert await bench.store.run(lambda tx: tx.prune(keep, limit=10)) == 1
 
 
 async def test_survivors_are_released_at_a_bounded_rate_the_gravest_first(build, say) -> None:

@@ -9,7 +9,10 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.config import load
+from gateway.core.judge import Judge
 from gateway.drill import DrillRuns
+from gateway.plugins import discover
 
 STAGES = ["heard", "opened", "seen", "cleared", "closed"]
 
@@ -31,10 +34,18 @@ async def metric(house, name):
     return {line.partition("{")[2].partition("}")[0] for line in text.splitlines() if line.startswith(name + "{")}
 
 
-async def test_every_way_in_is_drilled_to_the_tracker_and_back(build):
+async def test_every_way_in_is_drilled_to_the_tracker_and_back(build, tmp_path):
     more = '[[rule]]\nname = "all"\ndrop = true\n'  # no rule can lead a drill astray
     async with build(more=more) as house:
-        legs = await during(house, house.app.drills.drill())
+
+        async def drill_and_reload():
+            async with asyncio.TaskGroup() as tasks:
+                drill = tasks.create_task(house.app.drills.drill())
+                await house.sees(condition="drill", state="open")
+                await house.app.reload(load(tmp_path / "tocsin.toml", plugins=discover()))
+            return await drill
+
+        legs = await during(house, drill_and_reload())
         assert [(leg.collector, leg.ok, leg.why) for leg in legs] == [
             ("snmp", True, ""),
             ("smtp", True, ""),
@@ -76,6 +87,7 @@ async def test_what_does_not_come_through_is_told_and_is_an_incident_until_it_do
 async def test_one_drill_at_a_time_and_the_rules_are_back_afterwards(build):
     async with build() as house:
         plain = house.app.engine.judge
+        assert type(plain) is Judge
 
         async def twice():
             async with asyncio.TaskGroup() as tasks:

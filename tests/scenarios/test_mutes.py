@@ -9,6 +9,8 @@ from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from gateway.cli import tocsin
+from gateway.core.mute import Window
+from gateway.core.reason import Muted
 
 pytestmark = pytest.mark.tools
 NIGHTLY = """
@@ -168,6 +170,18 @@ async def test_commands_that_are_wrong_say_so(build) -> None:
             CliRunner().invoke, tocsin, ["silence", "list", "--json", "--url", str(house.http.base_url)]
         )
         assert json.loads(listed.output)["items"] == []
+
+        now_ms = house.clock.now_ms()
+        for name, until_ms, exit_code in (("over", now_ms - 1, 0), ("on", now_ms + 3_600_000, 1)):
+            many = [
+                Window(id=f"{name}{n}", kind=Muted.SILENCE, match=(), from_ms=now_ms - 10, until_ms=until_ms)
+                for n in range(1000)
+            ]
+            await house.app.store.run(lambda tx, many=many: [tx.save_window(one) for one in many])
+            words = ["silence", "add", "source = r1", "--for", "2h", "--state-dir", str(house.app.state_dir)]
+            ran = await asyncio.to_thread(CliRunner().invoke, tocsin, words)
+            assert ran.exit_code == exit_code, ran.output
+        assert "there are 1000 windows already" in ran.output
 
 
 async def test_a_flapping_port_is_one_ticket_with_three_lines(build) -> None:

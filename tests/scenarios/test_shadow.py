@@ -2,12 +2,14 @@
 
 import asyncio
 
+import pytest
 from structlog.testing import capture_logs
 
-from gateway.app import running
+from gateway.app import ReloadError, running
 from gateway.config import load
 from gateway.core.event import Event, EventKind
 from gateway.plugins import discover
+from gateway.store.api import StoreError
 from gateway.testing.clock import ManualClock
 from tests.ports import free_port
 
@@ -94,3 +96,23 @@ async def test_a_real_ticket_keeps_still_in_the_shadow_and_is_brought_up_to_date
         await site.reload(shadow=False)
         await site.delivered()
         assert await site.desk() == ["resolved [P3] link_down on r1"]
+
+
+async def test_a_reload_that_the_disk_refuses_changes_neither_sinks_nor_rules(tmp_path):
+    clock, port = ManualClock(), free_port()
+    config = configuration(tmp_path / "tocsin.toml", port, shadow=False)
+    async with running(config, state_dir=tmp_path / "state", clock=clock) as app:
+        site = Site(app, clock, tmp_path, port)
+        before = app.deliveries["local"], app.engine.judge, app.engine.plan, app.config
+        real, app.engine._store = app.engine._store, Full()
+        with pytest.raises(ReloadError, match="nothing has changed: the disk is full; make room, and reload again"):
+            await site.reload(shadow=True)
+        app.engine._store = real
+        assert (app.deliveries["local"], app.engine.judge, app.engine.plan, app.config) == before
+        await site.hear("r1")
+        assert await site.desk() == ["open [P3] link_down on r1"]
+
+
+class Full:
+    async def run(self, _work):
+        raise StoreError("the disk is full")
