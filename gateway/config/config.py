@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from gateway.config.cases import Case
 from gateway.config.gather import GroupConfig, StormConfig
 from gateway.config.inhibit import InhibitConfig, InhibitionConfig
-from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
+from gateway.config.inventory import ProfileConfig, SiteConfig, SourceConfig, StationConfig
 from gateway.config.maintenance import MaintenanceConfig, Series
 from gateway.config.models import (
     DaemonConfig,
@@ -69,6 +69,7 @@ class Config:
     inhibition: InhibitionConfig
     storm: StormConfig
     stations: StationsConfig
+    profile: tuple[ProfileConfig, ...]
     site: tuple[SiteConfig, ...]
     station: tuple[StationConfig, ...]
     source: tuple[SourceConfig, ...]

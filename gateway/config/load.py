@@ -13,7 +13,7 @@ from gateway.config.config import CollectorInstance, Config, SinkInstance
 from gateway.config.document import Document, read
 from gateway.config.gather import GroupConfig, StormConfig
 from gateway.config.inhibit import InhibitConfig, InhibitionConfig
-from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
+from gateway.config.inventory import ProfileConfig, SiteConfig, SourceConfig, StationConfig
 from gateway.config.locate import Path as KeyPath
 from gateway.config.maintenance import MaintenanceConfig, Series
 from gateway.config.mistakes import ConfigError, Mistake, Source, did_you_mean, key_text, mistakes_of, unknown_key
@@ -54,6 +54,7 @@ ENTRIES: Mapping[str, type[PluginConfig]] = {
     "maintenance": MaintenanceConfig,
     "inhibit": InhibitConfig,
     "group": GroupConfig,
+    "profile": ProfileConfig,
     "site": SiteConfig,
     "station": StationConfig,
     "source": SourceConfig,
@@ -66,7 +67,7 @@ LISTS: Mapping[str, str] = {
     "rule_packs": "Shipped rule packs to use, by name, after the rules of the files; left out: "
     + ", ".join(f"`{pack}`" for pack in DEFAULT_PACKS)
     + ".",
-    "include": "More files with `[[rule]]`, `[[site]]`, `[[station]]`, `[[source]]` and `[[test]]`, relative to this one; `*` is allowed. "
+    "include": "More files with `[[rule]]`, `[[profile]]`, `[[site]]`, `[[station]]`, `[[source]]` and `[[test]]`, relative to this one; `*` is allowed. "
     "A file that ends in `.csv` is a table with one station, source or site in a row.",
 }
 """Lists of texts, with what they mean."""
@@ -114,6 +115,7 @@ class _Loader:
             main=main.source,
             tickets=cast("TicketsConfig", sections["tickets"]),
             drill=cast("DrillConfig", sections["drill"]),
+            stations=cast("StationsConfig", sections["stations"]),
             collectors=collectors,
             names={group: _keys(main.data.get(group)) for group in ("collectors", "sinks")},
             entries=self._entries,
@@ -137,6 +139,7 @@ class _Loader:
             storm=cast("StormConfig", sections["storm"]),
             inhibition=cast("InhibitionConfig", sections["inhibition"]),
             stations=cast("StationsConfig", sections["stations"]),
+            profile=self._values("profile", ProfileConfig),
             site=self._values("site", SiteConfig),
             station=self._values("station", StationConfig),
             source=self._values("source", SourceConfig),

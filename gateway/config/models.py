@@ -192,6 +192,8 @@ class StationsConfig(PluginConfig):
     """How often a station beats, until its payload says so or enough beats were heard to learn it."""
     grace: Annotated[Duration, Between("0s", "7d")] | None = None
     """How late a beat may be; left out: half the interval, at least 30 s."""
+    profile: str = ""
+    """The ``[[profile]]`` of stations whose entry and site name none; empty: what stands here."""
     will_hold: Annotated[Duration, Between("0s", "1h")] = duration("30s")
     """How long a last will may be answered by a beat before the station is down."""
     new_beats: int = Field(default=3, ge=1, le=100)

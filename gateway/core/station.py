@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from gateway.core.event import EventKind
 
@@ -47,15 +48,32 @@ class StationVerb(StrEnum):
 class IntervalFrom(StrEnum):
     """Where a station's interval comes from, most trusted first."""
 
+    SCHEDULE = "schedule"
+    """There is none: beats are due at fixed times."""
     CONFIGURED = "configured"
     ANNOUNCED = "announced"
     LEARNED = "learned"
     DEFAULT = "default"
 
 
+class Schedule(Protocol):
+    """The fixed times at which beats are due; its text names it."""
+
+    def after(self, now_ms: int) -> int | None:
+        """The first one after ``now_ms``, both epoch milliseconds; None if there is none."""
+        ...
+
+    def local(self, at_ms: int) -> str:
+        """An instant as people there say it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What stations owe us; stations with the same terms share one policy."""
+
+    schedule: Schedule | None = None
+    """The times at which beats are due: wins over every interval."""
 
     interval_s: float | None = None
     """Configured interval: wins over whatever the station announces or we learn."""
@@ -64,9 +82,13 @@ class Policy:
     grace_s: float | None = None
     """How late a beat may be; None: `default_grace_s`, or half the interval if that is longer."""
     default_grace_s: float = 30.0
+    schedule_grace_s: float = 3600.0
+    """The same where a schedule says when beats are due."""
     least_interval_s: float = 5.0
     most_interval_s: float = 86_400.0
     """Announced and learned intervals are brought into these bounds."""
+    learns: bool = True
+    """Whether the interval is learned, where the station announces none."""
     learn_gaps: int = 8
     """So many gaps between beats must be known before their median counts as the interval."""
     misses: int = 1
@@ -86,7 +108,9 @@ class Policy:
 
     def grace(self, interval_s: float) -> float:
         """Seconds that a beat may be late."""
-        return self.grace_s if self.grace_s is not None else max(self.default_grace_s, 0.5 * interval_s)
+        if self.grace_s is not None:
+            return self.grace_s
+        return max(self.default_grace_s, 0.5 * interval_s) if self.schedule is None else self.schedule_grace_s
 
     def clamp(self, interval_s: float) -> float:
         """``interval_s`` brought into the allowed bounds."""
@@ -112,6 +136,8 @@ class Station:
     grace_s: float = 30.0
     seen_ms: int = 0
     """Wall time of the last fresh sign of life, for people; 0 if there was none."""
+    expected_ms: int = 0
+    """Wall time of the next beat that its schedule asks for; 0 if it has none."""
     deadline_s: float = NEVER
     """When `expired` has something to say."""
     beats: int = 0

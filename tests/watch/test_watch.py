@@ -259,3 +259,80 @@ async def test_stations_that_could_not_be_stored_are_stored_later(build) -> None
         bench.watch._store = real
         await bench.watch.flush()
         assert [station.station for station in await bench.store.run(lambda tx: tx.stations())] == ["s1"]
+
+
+# --- schedules -----------------------------------------------------------------------------------
+
+
+class Hourly:
+    """At the full hour."""
+
+    def after(self, now_ms: int) -> int:
+        return (now_ms // HOUR_MS + 1) * HOUR_MS
+
+    def local(self, at_ms: int) -> str:
+        return str(at_ms)
+
+    def __str__(self) -> str:
+        return "hourly"
+
+
+HOUR_MS = 3_600_000
+HOURLY = Policy(schedule=Hourly(), grace_s=300)
+
+
+def to_the_hour(clock: ManualClock) -> int:
+    """Seconds until the next full hour."""
+    return int((HOUR_MS - clock.now_ms() % HOUR_MS) / 1000)
+
+
+async def test_a_time_of_a_schedule_outlasts_a_restart_and_is_kept_by_the_wall_clock(build) -> None:
+    clock = ManualClock()
+    async with build(clock, terms={"s1": (HOURLY, "")}) as bench:
+        bench.beat()
+        await bench.watch.flush()
+    due_s = to_the_hour(clock)
+    async with build(clock, terms={"s1": (HOURLY, "")}) as bench:
+        bench.watch.connected("mqtt", up=False)  # deaf before it is due: that shifts nothing
+        await bench.passes(100)
+        bench.watch.connected("mqtt", up=True)
+        await bench.passes(due_s + 300 - 100)
+        assert bench.engine.said == []
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+        assert bench.clock.now_ms() % HOUR_MS <= 330_000
+        bench.beat()
+        assert bench.engine.said == [DOWN, BACK]
+
+
+async def test_what_was_due_while_we_were_deaf_is_held_against_nobody(build) -> None:
+    async with build(terms={"s1": (HOURLY, "")}) as bench:
+        bench.beat()
+        await bench.passes(to_the_hour(bench.clock) - 10)
+        bench.watch.connected("mqtt", up=False)
+        await bench.passes(90)
+        bench.watch.connected("mqtt", up=True)
+        await bench.passes(1800)
+        assert bench.engine.said == []
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=60)
+
+
+async def test_a_reload_gives_a_schedule_at_once_and_takes_it_away(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+        more = {"terms": {}, "region_of": lambda _site: "", "most_stations": 10, "discover_per_min": 10}
+        bench.watch.reset(policy=HOURLY, **more)
+        await bench.passes(200)
+        assert bench.engine.said == []
+        bench.watch.reset(policy=Policy(interval_s=60, grace_s=30), **more)
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+
+
+async def test_stations_of_a_site_that_miss_their_time_together_are_one_outage(build) -> None:
+    names = ["s1", "s2", "s3", "s4"]
+    async with build(by_site={"lyon": HOURLY}) as bench:
+        for name in names:
+            bench.beat(name, site="lyon")
+        await bench.passes(to_the_hour(bench.clock) + 290)
+        await bench.until(lambda: bench.engine.said, turning=1)
+        await bench.passes(20)
+        assert bench.engine.said == ["lyon site_down raise"]
