@@ -237,7 +237,8 @@ class App:
         except StoreError as error:
             raise ReloadError(f"the rules are as they were: {error}; make room, and reload again") from error
         if any(
-            getattr(old, name) != getattr(config, name) for name in ("stations", "profile", "station", "site", "source")
+            getattr(old, name) != getattr(config, name)
+            for name in ("stations", "threshold", "profile", "station", "site", "source")
         ):
             self.watch.reset(**watch_terms_of(config, judge.inventory))
             self.pinged_by = pinged_by(config)

@@ -15,7 +15,7 @@ from gateway.core.gather import Caps, Gatherings
 from gateway.core.inhibit import Inhibitions
 from gateway.core.inventory import Inventory, Known
 from gateway.core.judge import Judge
-from gateway.core.station import Policy
+from gateway.core.station import Policy, Threshold
 from gateway.engine import EngineLimits
 from gateway.engine.around import Plan
 
@@ -113,7 +113,10 @@ def page_of(config: Config) -> str:
 
 
 def policy_of(
-    stations: StationsConfig, own: StationConfig | None = None, profile: ProfileConfig | None = None
+    stations: StationsConfig,
+    own: StationConfig | None = None,
+    profile: ProfileConfig | None = None,
+    thresholds: tuple[Threshold, ...] = (),
 ) -> Policy:
     """What stations owe; ``own`` is the entry of one that is known by name, ``profile`` that of its profile."""
     interval = own.interval if own else None
@@ -134,6 +137,8 @@ def policy_of(
         recovery_beats=stations.recovery_beats,
         settle_beats=stations.new_beats,
         must_appear_s=_seconds(appear),
+        skew_s=stations.clock_skew / 1000,
+        thresholds=thresholds,
     )
 
 
@@ -166,10 +171,10 @@ class WatchTerms(TypedDict):
 
 def watch_terms_of(config: Config, inventory: Inventory) -> WatchTerms:
     """What the watch holds stations to."""
-    profiles = {entry.name: entry for entry in config.profile}
-    policies = {name: policy_of(config.stations, None, profile) for name, profile in profiles.items()}
+    profiles, thresholds = {entry.name: entry for entry in config.profile}, thresholds_of(config)
+    policies = {name: policy_of(config.stations, None, profile, thresholds) for name, profile in profiles.items()}
     return WatchTerms(
-        policy=policy_of(config.stations, None, profiles.get(config.stations.profile)),
+        policy=policy_of(config.stations, None, profiles.get(config.stations.profile), thresholds),
         terms=terms_of(config),
         by_site={entry.name: policies[entry.profile] for entry in config.site if entry.profile},
         region_of=inventory.region,
@@ -178,14 +183,19 @@ def watch_terms_of(config: Config, inventory: Inventory) -> WatchTerms:
     )
 
 
+def thresholds_of(config: Config) -> tuple[Threshold, ...]:
+    """Bounds of what stations tell."""
+    return tuple(entry.compiled() for entry in config.threshold)
+
+
 def terms_of(config: Config) -> Mapping[str, tuple[Policy, str]]:
     """Policy and site of each listed station, by name."""
-    profiles = {entry.name: entry for entry in config.profile}
+    profiles, thresholds = {entry.name: entry for entry in config.profile}, thresholds_of(config)
     of_site = {entry.name: entry.profile for entry in config.site}
 
     def terms(entry: StationConfig) -> tuple[Policy, str]:
         name = entry.profile or of_site.get(entry.site, "") or config.stations.profile
-        return policy_of(config.stations, entry, profiles.get(name)), entry.site
+        return policy_of(config.stations, entry, profiles.get(name), thresholds), entry.site
 
     return {entry.name: terms(entry) for entry in config.station}
 

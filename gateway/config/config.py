@@ -24,6 +24,7 @@ from gateway.config.models import (
     StationsConfig,
     TicketsConfig,
 )
+from gateway.config.threshold import ThresholdConfig
 from gateway.core.flap import FlapLimits
 from gateway.core.rules import Rule, Rulebook, Setting
 from gateway.plugin import CollectorPlugin, PluginConfig, Secret, SinkPlugin
@@ -69,6 +70,7 @@ class Config:
     inhibition: InhibitionConfig
     storm: StormConfig
     stations: StationsConfig
+    threshold: tuple[ThresholdConfig, ...]
     profile: tuple[ProfileConfig, ...]
     site: tuple[SiteConfig, ...]
     station: tuple[StationConfig, ...]

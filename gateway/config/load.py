@@ -32,6 +32,7 @@ from gateway.config.models import (
 from gateway.config.rules import RuleConfig
 from gateway.config.shipped import quick_start_file, rule_packs
 from gateway.config.table import read_table
+from gateway.config.threshold import ThresholdConfig
 from gateway.plugin import CollectorPlugin, PluginConfig, SinkPlugin
 from gateway.plugins import Plugins
 
@@ -54,6 +55,7 @@ ENTRIES: Mapping[str, type[PluginConfig]] = {
     "maintenance": MaintenanceConfig,
     "inhibit": InhibitConfig,
     "group": GroupConfig,
+    "threshold": ThresholdConfig,
     "profile": ProfileConfig,
     "site": SiteConfig,
     "station": StationConfig,
@@ -67,7 +69,7 @@ LISTS: Mapping[str, str] = {
     "rule_packs": "Shipped rule packs to use, by name, after the rules of the files; left out: "
     + ", ".join(f"`{pack}`" for pack in DEFAULT_PACKS)
     + ".",
-    "include": "More files with `[[rule]]`, `[[profile]]`, `[[site]]`, `[[station]]`, `[[source]]` and `[[test]]`, relative to this one; `*` is allowed. "
+    "include": "More files with `[[rule]]`, `[[threshold]]`, `[[profile]]`, `[[site]]`, `[[station]]`, `[[source]]` and `[[test]]`, relative to this one; `*` is allowed. "
     "A file that ends in `.csv` is a table with one station, source or site in a row.",
 }
 """Lists of texts, with what they mean."""
@@ -139,6 +141,7 @@ class _Loader:
             storm=cast("StormConfig", sections["storm"]),
             inhibition=cast("InhibitionConfig", sections["inhibition"]),
             stations=cast("StationsConfig", sections["stations"]),
+            threshold=self._values("threshold", ThresholdConfig),
             profile=self._values("profile", ProfileConfig),
             site=self._values("site", SiteConfig),
             station=self._values("station", StationConfig),

@@ -17,6 +17,7 @@ from dataclasses import replace
 from statistics import median_low
 
 from gateway.core.event import Beat, BeatKind, EventKind
+from gateway.core.measure import forgotten, measured
 from gateway.core.station import (
     NEVER,
     STATION_DOWN,
@@ -86,7 +87,11 @@ def heard(station: Station | None, beat: Beat, policy: Policy, *, observed_s: fl
     elif _looks_replayed(station, beat):
         station = replace(station, doubted=(beat.sent_ms or 0, beat.at_ms))
     else:
+        seen_ms = station.seen_ms
         station, signals = _alive(station, beat, policy, observed_s=observed_s)
+        if policy.thresholds or policy.skew_s or station.crossed:
+            station, more = measured(station, beat, policy, seen_ms=seen_ms)
+            signals += more
         return (station, signals) if beat.fault == station.fault else _judged(station, beat, signals)
     # No sign of life, yet a fault told is a fault told; that it is over only a living station can say.
     return _judged(station, beat, signals) if beat.fault else (station, signals)
@@ -205,6 +210,7 @@ def retired(station: Station) -> Heard:
         signals.append(_signal(station, EventKind.CLEAR, STATION_DOWN, "was taken out of service", cause="retired"))
     if station.fault:
         signals.append(_signal(station, EventKind.CLEAR, STATION_FAULT, "was taken out of service", cause="retired"))
+    station, more = forgotten(station)
     gone = replace(
         station,
         state=StationState.RETIRED,
@@ -217,7 +223,7 @@ def retired(station: Station) -> Heard:
         expected_ms=0,
         deadline_s=NEVER,
     )
-    return gone, tuple(signals)
+    return gone, (*signals, *more)
 
 
 def ordered(station: Station, verb: StationVerb, policy: Policy, *, observed_s: float, now_ms: int) -> Heard:
@@ -312,6 +318,8 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
         covered=station.covered if down else False,
         told=station.told if down else False,
         fault=station.fault,
+        crossed=station.crossed,
+        skewed=station.skewed,
         born=station.born or birth,
         will=False,
         session=station.session if beat.session is None else beat.session,

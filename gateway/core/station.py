@@ -6,11 +6,15 @@ from enum import StrEnum
 from typing import Protocol
 
 from gateway.core.event import EventKind
+from gateway.core.match import Matcher
 
 STATION_DOWN = "station_down"
 """Condition: silent for too long, or said so by its last will."""
 STATION_FAULT = "station_fault"
 """Condition: alive, and says that something is wrong with it."""
+
+STATION_CLOCK = "station_clock"
+"""Condition: alive, and its clock is wrong."""
 
 DRILLED = "tocsin-drill"
 """The station that beats for drills: it is nobody's neighbour, and its silence never part of an outage."""
@@ -54,6 +58,25 @@ class IntervalFrom(StrEnum):
     ANNOUNCED = "announced"
     LEARNED = "learned"
     DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A bound of a number that stations tell in their beats."""
+
+    name: str
+    """The condition of what it raises and clears."""
+    raises: Matcher
+    """A comparison with a number."""
+    clears: Matcher | None = None
+    """The same; None: it is over as soon as ``raises`` does not hold."""
+    matchers: tuple[Matcher, ...] = ()
+    """Whom it is about: ``station``, ``site``, ``collector`` and labels; all must hold."""
+
+    @property
+    def field(self) -> str:
+        """The label that it looks at."""
+        return self.raises.field
 
 
 class Schedule(Protocol):
@@ -106,6 +129,10 @@ class Policy:
     must_appear_s: float | None = None
     """The station is listed: it goes down if it isn't heard within this time, and counts as up from its first beat."""
 
+    skew_s: float = 0.0
+    """So far off may its own clock be; 0: nobody looks."""
+    thresholds: tuple[Threshold, ...] = ()
+
     def grace(self, interval_s: float) -> float:
         """Seconds that a beat may be late."""
         if self.grace_s is not None:
@@ -153,6 +180,10 @@ class Station:
     """It may have an incident of its own, since that it is down was told, or was about to be: its return is told, too."""
     fault: str = ""
     """What the station says is wrong with it; empty while it is well."""
+    crossed: tuple[str, ...] = ()
+    """Thresholds that are crossed, and `STATION_CLOCK` while its clock is wrong, by condition."""
+    skewed: int = 0
+    """Beats in a row by which its clock seems wrong."""
     born: bool = False
     """It is known to say when it comes online."""
     will: bool = False
@@ -176,8 +207,8 @@ class Signal:
 
     kind: EventKind
     condition: str
-    """`STATION_DOWN` or `STATION_FAULT`."""
+    """`STATION_DOWN`, `STATION_FAULT`, `STATION_CLOCK`, or a threshold's name."""
     summary: str
     labels: dict[str, str]
-    """``site``, ``interval_s``, ``interval_from``, and ``cause`` (``silence``, ``will``, ``never_appeared``, ``fault``;
-    of a clear: ``beat``, ``leave``, ``retired``)."""
+    """``site``, ``interval_s``, ``interval_from``, and ``cause`` (``silence``, ``will``, ``never_appeared``, ``fault``,
+    ``threshold``, ``clock``; of a clear: ``beat``, ``leave``, ``retired``)."""

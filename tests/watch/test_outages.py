@@ -90,7 +90,7 @@ async def test_the_station_that_drills_is_nobodys_neighbour(build) -> None:
         await bench.until(lambda: DOWN in bench.engine.said, turning=1)
         await drilled()
         # No outage covers it: whoever drills meanwhile must hear of it.
-        await bench.until(lambda: len(bench.engine.said) > 3, turning=1)  # noqa: PLR2004
+        await bench.until(lambda: len(bench.engine.said) > 3, turning=1)
         assert bench.engine.said == [
             f"{DRILLED} station_down raise",
             DOWN,

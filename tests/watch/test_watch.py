@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.heartbeat import telling
+from gateway.core.match import Matcher
 from gateway.core.reason import Dropped
-from gateway.core.station import Policy
+from gateway.core.station import Policy, Threshold
 from gateway.plugin import Overloaded
 from gateway.store.api import StoreError
 from gateway.testing.clock import ManualClock
@@ -259,6 +260,29 @@ async def test_stations_that_could_not_be_stored_are_stored_later(build) -> None
         bench.watch._store = real
         await bench.watch.flush()
         assert [station.station for station in await bench.store.run(lambda tx: tx.stations())] == ["s1"]
+
+
+# --- thresholds ----------------------------------------------------------------------------------
+
+LOW = Threshold(name="low_battery", raises=Matcher.parse("battery < 20"), clears=Matcher.parse("battery > 25"))
+
+
+async def test_a_threshold_is_told_once_outlasts_a_restart_and_is_told_again_if_it_was_refused(build) -> None:
+    clock, terms = ManualClock(), {"s1": (Policy(interval_s=60, thresholds=(LOW,)), "")}
+    async with build(clock, terms=terms) as bench:
+        bench.engine.refuses = {"low_battery"}
+        with pytest.raises(Overloaded):
+            await bench.beat(labels={"battery": "10"})
+        assert bench.watch._stations["s1"].crossed == ()
+        bench.engine.refuses = set()
+        await bench.beat(labels={"battery": "10"})
+        for _ in range(3):
+            assert bench.beat(labels={"battery": "15"}) is None  # nothing to store, nothing to wait for
+        assert bench.engine.said == ["s1 low_battery raise"]
+        assert bench.engine.events[0].labels["battery"] == "10"
+    async with build(clock, terms=terms) as bench:
+        await bench.beat(labels={"battery": "26"})
+        assert bench.engine.said == ["s1 low_battery clear"]
 
 
 # --- schedules -----------------------------------------------------------------------------------
