@@ -246,7 +246,10 @@ class App:
         self.engine.judge = self.drills.over(judge)
         if sinks is not None:
             await self.sinks.take_over(sinks)
-        if any(getattr(old, name) != getattr(config, name) for name in ("stations", "station", "site", "source")):
+        if any(
+            getattr(old, name) != getattr(config, name)
+            for name in ("stations", "threshold", "profile", "station", "site", "source")
+        ):
             self.watch.reset(**watch_terms_of(config, judge.inventory))
             self.pinged_by = pinged_by(config)
         self.config = config
@@ -294,8 +297,8 @@ class App:
         kept = await self.store.run(lambda tx: tx.get(_REFUSED))
         self._refused = frozenset(json.loads(kept)) if kept else frozenset()
         await self._mute_by(self.config, self.engine.judge)
-        await self.watch.load()
         await self.blind.load()
+        await self.watch.load(away_ms=self.blind.away_ms)
 
     def _about_us(self, condition: str, said: Said, *, about: str = "", description: str = "") -> Event:
         return Event(

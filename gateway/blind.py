@@ -94,6 +94,11 @@ class BlindWatch:
         tx.shift_deadlines(-by_ms)
         tx.put(_KEPT, self._kept())
 
+    @property
+    def away_ms(self) -> int:
+        """How long there was no daemon, until `run` has told it."""
+        return self._away_ms
+
     async def run(self) -> None:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as tasks:

@@ -6,14 +6,16 @@ from dataclasses import replace
 from typing import TypedDict
 
 from gateway.config import Config
-from gateway.config.inventory import Importance, KnownConfig, SourceConfig, StationConfig
+from gateway.config.inventory import Importance, KnownConfig, ProfileConfig, SourceConfig, StationConfig
 from gateway.config.maintenance import Calendars
 from gateway.config.models import StationsConfig
+from gateway.config.schedule import Calendar, calendar
+from gateway.config.types import Duration
 from gateway.core.gather import Caps, Gatherings
 from gateway.core.inhibit import Inhibitions
 from gateway.core.inventory import Inventory, Known
 from gateway.core.judge import Judge
-from gateway.core.station import Policy
+from gateway.core.station import Policy, Threshold
 from gateway.engine import EngineLimits
 from gateway.engine.around import Plan
 
@@ -110,20 +112,50 @@ def page_of(config: Config) -> str:
     return f"{public}/incidents/{{incident}}" if public else ""
 
 
-def policy_of(stations: StationsConfig, own: StationConfig | None = None) -> Policy:
-    """What stations owe; ``own`` is the entry of one that is known by name."""
+def policy_of(
+    stations: StationsConfig,
+    own: StationConfig | None = None,
+    profile: ProfileConfig | None = None,
+    thresholds: tuple[Threshold, ...] = (),
+) -> Policy:
+    """What stations owe; ``own`` is the entry of one that is known by name, ``profile`` that of its profile."""
     interval = own.interval if own else None
-    grace = own.grace if own and own.grace is not None else stations.grace
+    grace = _first(own.grace if own else None, profile.grace if profile else None, stations.grace)
     appear = own.must_appear_within if own else None
+    usual = profile.interval if profile and isinstance(profile.interval, Duration) else None
+    limits = profile or ProfileConfig(name="default")
     return Policy(
-        interval_s=None if interval is None else interval / 1000,
-        default_interval_s=stations.interval / 1000,
-        grace_s=None if grace is None else grace / 1000,
+        schedule=None if interval is not None else _schedule_of(own, profile),
+        interval_s=_seconds(interval),
+        default_interval_s=(usual or stations.interval) / 1000,
+        learns=usual is None,
+        learn_gaps=limits.learn_beats,
+        least_interval_s=limits.interval_least / 1000,
+        most_interval_s=limits.interval_most / 1000,
+        grace_s=_seconds(grace),
         will_hold_s=stations.will_hold / 1000,
         recovery_beats=stations.recovery_beats,
         settle_beats=stations.new_beats,
-        must_appear_s=None if appear is None else appear / 1000,
+        must_appear_s=_seconds(appear),
+        skew_s=stations.clock_skew / 1000,
+        thresholds=thresholds,
     )
+
+
+def _schedule_of(*entries: StationConfig | ProfileConfig | None) -> Calendar | None:
+    """What the first that has one says."""
+    for entry in entries:
+        if entry is not None and entry.schedule:
+            return calendar(entry.schedule, entry.zone)
+    return None
+
+
+def _first(*given: Duration | None) -> Duration | None:
+    return next((one for one in given if one is not None), None)
+
+
+def _seconds(given: Duration | None) -> float | None:
+    return None if given is None else given / 1000
 
 
 class WatchTerms(TypedDict):
@@ -131,6 +163,7 @@ class WatchTerms(TypedDict):
 
     policy: Policy
     terms: Mapping[str, tuple[Policy, str]]
+    by_site: Mapping[str, Policy]
     region_of: Callable[[str], str]
     most_stations: int
     discover_per_min: int
@@ -138,13 +171,33 @@ class WatchTerms(TypedDict):
 
 def watch_terms_of(config: Config, inventory: Inventory) -> WatchTerms:
     """What the watch holds stations to."""
+    profiles, thresholds = {entry.name: entry for entry in config.profile}, thresholds_of(config)
+    policies = {name: policy_of(config.stations, None, profile, thresholds) for name, profile in profiles.items()}
     return WatchTerms(
-        policy=policy_of(config.stations),
+        policy=policy_of(config.stations, None, profiles.get(config.stations.profile), thresholds),
         terms=terms_of(config),
+        by_site={entry.name: policies[entry.profile] for entry in config.site if entry.profile},
         region_of=inventory.region,
         most_stations=config.stations.stations_max,
         discover_per_min=config.stations.discover_per_min,
     )
+
+
+def thresholds_of(config: Config) -> tuple[Threshold, ...]:
+    """Bounds of what stations tell."""
+    return tuple(entry.compiled() for entry in config.threshold)
+
+
+def terms_of(config: Config) -> Mapping[str, tuple[Policy, str]]:
+    """Policy and site of each listed station, by name."""
+    profiles, thresholds = {entry.name: entry for entry in config.profile}, thresholds_of(config)
+    of_site = {entry.name: entry.profile for entry in config.site}
+
+    def terms(entry: StationConfig) -> tuple[Policy, str]:
+        name = entry.profile or of_site.get(entry.site, "") or config.stations.profile
+        return policy_of(config.stations, entry, profiles.get(name), thresholds), entry.site
+
+    return {entry.name: terms(entry) for entry in config.station}
 
 
 def pinged_by(config: Config) -> dict[bytes, tuple[str, str]]:
@@ -154,8 +207,3 @@ def pinged_by(config: Config) -> dict[bytes, tuple[str, str]]:
         for entry in config.station
         if entry.ping_key is not None
     }
-
-
-def terms_of(config: Config) -> Mapping[str, tuple[Policy, str]]:
-    """Policy and site of each listed station, by name."""
-    return {entry.name: (policy_of(config.stations, entry), entry.site) for entry in config.station}

@@ -6,10 +6,10 @@ import click
 
 from gateway.cli.api import Daemon, segment
 from gateway.cli.options import admin_socket, listing, say_json, state_dir_option
-from gateway.cli.tables import ago, table
+from gateway.cli.tables import ago, table, until
 from gateway.core.station import StationVerb
 
-HEAD = ("STATION", "SITE", "STATE", "SEEN", "DOWN FOR", "INTERVAL", "BEATS", "FAULT")
+HEAD = ("STATION", "SITE", "STATE", "SEEN", "NEXT", "DOWN FOR", "INTERVAL", "BEATS", "FAULT")
 
 
 @listing(most=1000)
@@ -25,8 +25,9 @@ def stations(limit: int, url: str, *, as_json: bool) -> None:
             item["site"],
             item["state"],
             ago(item["seen"]),
+            until(item["expected"]),
             ago(item["down_since"]),
-            "-" if item["interval_s"] is None else f"{item['interval_s']:g}s",
+            item["interval_from"] if item["interval_s"] is None else f"{item['interval_s']:g}s",
             item["beats"],
             item["fault"],
         )

@@ -27,7 +27,18 @@ def ago(instant: str | None, now: datetime | None = None) -> str:
     """How long ago an RFC 3339 instant was, in one unit (``3m``); ``-`` if never."""
     if not instant:
         return "-"
-    seconds = max(0, round(((now or datetime.now(UTC)) - datetime.fromisoformat(instant)).total_seconds()))
+    return _short(max(0, round(((now or datetime.now(UTC)) - datetime.fromisoformat(instant)).total_seconds())))
+
+
+def until(instant: str | None, now: datetime | None = None) -> str:
+    """How far ahead an RFC 3339 instant is, in one unit (``in 3m``), or how far behind (``3m late``); ``-`` if never."""
+    if not instant:
+        return "-"
+    seconds = round((datetime.fromisoformat(instant) - (now or datetime.now(UTC))).total_seconds())
+    return f"in {_short(seconds)}" if seconds >= 0 else f"{_short(-seconds)} late"
+
+
+def _short(seconds: int) -> str:
     for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
         if seconds >= size:
             return f"{seconds // size}{unit}"

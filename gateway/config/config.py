@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from gateway.config.cases import Case
 from gateway.config.gather import GroupConfig, StormConfig
 from gateway.config.inhibit import InhibitConfig, InhibitionConfig
-from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
+from gateway.config.inventory import ProfileConfig, SiteConfig, SourceConfig, StationConfig
 from gateway.config.maintenance import MaintenanceConfig, Series
 from gateway.config.models import (
     DaemonConfig,
@@ -24,6 +24,7 @@ from gateway.config.models import (
     StationsConfig,
     TicketsConfig,
 )
+from gateway.config.threshold import ThresholdConfig
 from gateway.core.flap import FlapLimits
 from gateway.core.rules import Rule, Rulebook, Setting
 from gateway.plugin import CollectorPlugin, PluginConfig, Secret, SinkPlugin
@@ -69,6 +70,8 @@ class Config:
     inhibition: InhibitionConfig
     storm: StormConfig
     stations: StationsConfig
+    threshold: tuple[ThresholdConfig, ...]
+    profile: tuple[ProfileConfig, ...]
     site: tuple[SiteConfig, ...]
     station: tuple[StationConfig, ...]
     source: tuple[SourceConfig, ...]

@@ -8,7 +8,7 @@ from gateway.config.cases import CaseConfig, ExpectedCall
 from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
 from gateway.config.locate import Path
 from gateway.config.mistakes import Mistake, Source, did_you_mean, key_text
-from gateway.config.models import DrillConfig, TicketsConfig
+from gateway.config.models import DrillConfig, StationsConfig, TicketsConfig
 from gateway.config.rules import RuleConfig
 from gateway.config.types import Endpoint
 from gateway.plugin import CollectorPlugin, PluginConfig, SinkPlugin
@@ -69,6 +69,7 @@ def mistakes(
     main: Source,
     tickets: TicketsConfig,
     drill: DrillConfig,
+    stations: StationsConfig,
     collectors: Sequence[Instance[CollectorPlugin]],
     names: Mapping[str, Collection[str]],
     entries: Mapping[str, Sequence[Entry]],
@@ -80,6 +81,7 @@ def mistakes(
         main: the configuration file itself.
         tickets: its section.
         drill: its section.
+        stations: its section.
         collectors: those whose plugin is known.
         names: what the file calls its ``collectors`` and ``sinks``, right or wrong.
         entries: all that is valid, by kind.
@@ -93,6 +95,7 @@ def mistakes(
     for index, name in enumerate(drill.sinks or ()):
         if name not in names["sinks"]:
             yield main.mistake(("drill", "sinks", index), _no_sink(name, names["sinks"]))
+    yield from _profiles(main, stations, entries)
     for entry in entries["rule"]:
         yield from _rule(entry, names["sinks"], {*names["collectors"], *plugins.collectors})
     for entry in entries["test"]:
@@ -107,6 +110,22 @@ def _no_sink(name: str, known: Collection[str]) -> str:
     if not known:
         return f'there is no sink "{name}"; add [sinks.{name}]'
     return f'there is no sink "{name}"; {did_you_mean(name, known)}'
+
+
+def _profiles(main: Source, stations: StationsConfig, entries: Mapping[str, Sequence[Entry]]) -> Iterator[Mistake]:
+    profiles = [str(getattr(entry.value, "name", "")) for entry in entries["profile"]]
+    if stations.profile and stations.profile not in profiles:
+        yield main.mistake(("stations", "profile"), _no_profile(stations.profile, profiles))
+    for entry in [*entries["site"], *entries["station"]]:
+        name = str(getattr(entry.value, "profile", ""))
+        if name and name not in profiles:
+            yield entry.mistake("profile", _no_profile(name, profiles))
+
+
+def _no_profile(name: str, known: Collection[str]) -> str:
+    if not known:
+        return f'there is no profile "{name}"; add [[profile]] with that name'
+    return f'there is no profile "{name}"; {did_you_mean(name, known)}'
 
 
 def _rule(entry: Entry, sinks: Collection[str], collectors: Collection[str]) -> Iterator[Mistake]:

@@ -1,4 +1,4 @@
-"""The inventory as it is written: sites, stations, and all other sources; frozen and strict.
+"""The inventory as it is written: sites, stations, their profiles, and all other sources; frozen and strict.
 
 The same entries may stand in a CSV file (`gateway.config.table`), one in a row.
 """
@@ -6,12 +6,13 @@ The same entries may stand in a CSV file (`gateway.config.table`), one in a row.
 import ipaddress
 import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.config.types import Between, Duration, Name, SourceName, network
+from gateway.config.schedule import ScheduleText
+from gateway.config.types import Between, Duration, Name, SourceName, Zone, duration, network
 from gateway.plugin import PluginConfig, Secret
 
 
@@ -52,11 +53,48 @@ class KnownConfig(PluginConfig):
     """More labels for rules to match."""
 
 
+class ProfileConfig(PluginConfig):
+    """What stations of one kind owe: stations, sites and ``[stations]`` name it."""
+
+    name: Name
+    """Its name."""
+    interval: Annotated[Duration, Between("1s", "7d")] | Literal["learned"] | None = None
+    """How often they beat, unless a payload announces it; ``"learned"``, or left out: from their beats."""
+    schedule: ScheduleText | None = None
+    """The times at which they beat: a cron expression (``"0 3 * * *"``) or OnCalendar (``"Mon..Fri 03:00"``)."""
+    zone: Zone = "UTC"
+    """The time zone of ``schedule``."""
+    grace: Annotated[Duration, Between("0s", "7d")] | None = None
+    """How late a beat may be; left out: as ``[stations]`` says, else 1 h after a time of ``schedule``."""
+    learn_beats: int = Field(default=8, ge=2, le=100)
+    """So many gaps between beats must be known before their median counts as the interval."""
+    interval_least: Annotated[Duration, Between("1s", "7d")] = duration("5s")
+    """Shortest interval that is learned or believed; beats closer together are one."""
+    interval_most: Annotated[Duration, Between("1s", "30d")] = duration("1d")
+    """Longest interval that is learned or believed."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        _one_pace(self.interval, self.schedule, self.zone)
+        if self.interval_least > self.interval_most:
+            raise PydanticCustomError("order", "interval_least must not be more than interval_most; lower it")
+        return self
+
+
+def _one_pace(interval: object, schedule: str | None, zone: str) -> None:
+    if interval is not None and schedule is not None:
+        raise PydanticCustomError("pace", "schedule says when beats are due: remove interval, or schedule")
+    if zone != "UTC" and schedule is None:
+        raise PydanticCustomError("pace", "zone is that of a schedule, and there is none: add schedule, or remove zone")
+
+
 class SiteConfig(KnownConfig):
     """A place where stations and devices stand; what it says holds for all of them that don't say otherwise."""
 
     name: Name
     """The site, as topics and the other entries name it."""
+    profile: str = ""
+    """The profile of its stations that name none; empty: as ``[stations]`` says."""
 
 
 class StationConfig(KnownConfig):
@@ -68,12 +106,23 @@ class StationConfig(KnownConfig):
     """Where it stands; empty: as its topic says."""
     interval: Annotated[Duration, Between("1s", "7d")] | None = None
     """How often it beats, whatever its payload says."""
+    profile: str = ""
+    """The ``[[profile]]`` that says what it owes where this entry does not; empty: its site's."""
+    schedule: ScheduleText | None = None
+    """The times at which it beats: a cron expression (``"0 3 * * *"``) or OnCalendar (``"Mon..Fri 03:00"``)."""
+    zone: Zone = "UTC"
+    """The time zone of ``schedule``."""
     grace: Annotated[Duration, Between("0s", "7d")] | None = None
-    """How late a beat may be."""
+    """How late a beat may be; left out: as its profile, else ``[stations]`` says, else 1 h after a time of ``schedule``."""
     ping_key: Secret | None = None
     """A secret of at least 16 characters: who knows it may say over HTTP (``/ping/KEY``) that this station lives."""
     must_appear_within: Annotated[Duration, Between("1s", "30d")] | None = None
     """How long after a start it may take to be heard; left out: a station that was never heard is not missed."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        _one_pace(self.interval, self.schedule, self.zone)
+        return self
 
     @field_validator("ping_key")
     @classmethod

@@ -13,7 +13,7 @@ from gateway.config.config import CollectorInstance, Config, SinkInstance
 from gateway.config.document import Document, read
 from gateway.config.gather import GroupConfig, StormConfig
 from gateway.config.inhibit import InhibitConfig, InhibitionConfig
-from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
+from gateway.config.inventory import ProfileConfig, SiteConfig, SourceConfig, StationConfig
 from gateway.config.locate import Path as KeyPath
 from gateway.config.maintenance import MaintenanceConfig, Series
 from gateway.config.mistakes import ConfigError, Mistake, Source, did_you_mean, key_text, mistakes_of, unknown_key
@@ -32,6 +32,7 @@ from gateway.config.models import (
 from gateway.config.rules import RuleConfig
 from gateway.config.shipped import quick_start_file, rule_packs
 from gateway.config.table import read_table
+from gateway.config.threshold import ThresholdConfig
 from gateway.plugin import CollectorPlugin, PluginConfig, SinkPlugin
 from gateway.plugins import Plugins
 
@@ -54,6 +55,8 @@ ENTRIES: Mapping[str, type[PluginConfig]] = {
     "maintenance": MaintenanceConfig,
     "inhibit": InhibitConfig,
     "group": GroupConfig,
+    "threshold": ThresholdConfig,
+    "profile": ProfileConfig,
     "site": SiteConfig,
     "station": StationConfig,
     "source": SourceConfig,
@@ -66,7 +69,7 @@ LISTS: Mapping[str, str] = {
     "rule_packs": "Shipped rule packs to use, by name, after the rules of the files; left out: "
     + ", ".join(f"`{pack}`" for pack in DEFAULT_PACKS)
     + ".",
-    "include": "More files with `[[rule]]`, `[[site]]`, `[[station]]`, `[[source]]` and `[[test]]`, relative to this one; `*` is allowed. "
+    "include": "More files with `[[rule]]`, `[[threshold]]`, `[[profile]]`, `[[site]]`, `[[station]]`, `[[source]]` and `[[test]]`, relative to this one; `*` is allowed. "
     "A file that ends in `.csv` is a table with one station, source or site in a row.",
 }
 """Lists of texts, with what they mean."""
@@ -114,6 +117,7 @@ class _Loader:
             main=main.source,
             tickets=cast("TicketsConfig", sections["tickets"]),
             drill=cast("DrillConfig", sections["drill"]),
+            stations=cast("StationsConfig", sections["stations"]),
             collectors=collectors,
             names={group: _keys(main.data.get(group)) for group in ("collectors", "sinks")},
             entries=self._entries,
@@ -137,6 +141,8 @@ class _Loader:
             storm=cast("StormConfig", sections["storm"]),
             inhibition=cast("InhibitionConfig", sections["inhibition"]),
             stations=cast("StationsConfig", sections["stations"]),
+            threshold=self._values("threshold", ThresholdConfig),
+            profile=self._values("profile", ProfileConfig),
             site=self._values("site", SiteConfig),
             station=self._values("station", StationConfig),
             source=self._values("source", SourceConfig),

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.config.rules import ONE_OR_MANY, MatcherText
-from gateway.config.types import UNITS_MS, Between, Duration, Name
+from gateway.config.types import UNITS_MS, Between, Duration, Name, Zone
 from gateway.core.mute import KEPT_MS, LONGEST_PLANNED_MS, Planned, Window
 from gateway.core.reason import Muted
 from gateway.plugin import PluginConfig
@@ -33,16 +33,6 @@ MOST_RECURRENCES = 100_000
 """Of one recurrence from its start: later ones are not looked for."""
 LARGEST_CALENDAR = 4_194_304
 _FINE = ("SECONDLY", "MINUTELY")
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (KeyError, ValueError, OSError):
-        raise PydanticCustomError(
-            "zone", '"{text}" is no time zone; write one such as "Europe/Paris" or "UTC"', {"text": text}
-        ) from None
-    return text
 
 
 def _instant(text: str) -> str:
@@ -82,7 +72,7 @@ class MaintenanceConfig(PluginConfig):
     """How long it lasts."""
     rrule: Annotated[str, AfterValidator(_recurrence)] | None = None
     """How it recurs (RFC 5545), no finer than hourly: ``"FREQ=WEEKLY;BYDAY=SU"``; left out: once."""
-    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    zone: Zone = "UTC"
     """The time zone of ``start``, and of a calendar's times that have none."""
     ical: str = ""
     """An iCalendar file in place of ``start``: each of its events is a window. Relative to this file; read at a reload."""

@@ -192,12 +192,16 @@ class StationsConfig(PluginConfig):
     """How often a station beats, until its payload says so or enough beats were heard to learn it."""
     grace: Annotated[Duration, Between("0s", "7d")] | None = None
     """How late a beat may be; left out: half the interval, at least 30 s."""
+    profile: str = ""
+    """The ``[[profile]]`` of stations whose entry and site name none; empty: what stands here."""
     will_hold: Annotated[Duration, Between("0s", "1h")] = duration("30s")
     """How long a last will may be answered by a beat before the station is down."""
     new_beats: int = Field(default=3, ge=1, le=100)
     """Beats after which a station that is not listed can go down."""
     recovery_beats: int = Field(default=2, ge=1, le=100)
     """Beats that end an outage; a birth message counts for all but one of them."""
+    clock_skew: Annotated[Duration, Between("0s", "1d")] = duration("0s")
+    """A station whose own timestamps are off by more raises ``station_clock``, by less than half of it clears; ``"0s"``: never."""
     discover_per_min: int = Field(default=100, ge=0, le=1_000_000)
     """Stations that are not listed and may be taken up in one minute, others wait for their next beat; 0 takes up none."""
     stations_max: int = Field(default=100_000, ge=1, le=5_000_000)

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
@@ -182,6 +183,16 @@ def _filled(text: str) -> str:
     return text
 
 
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise PydanticCustomError(
+            "zone", '"{text}" is no time zone; write one such as "Europe/Paris" or "UTC"', {"text": text}
+        ) from None
+    return text
+
+
 def _web_address(text: str) -> str:
     if text and not re.match(r"https?://[^\s/]+", text):
         raise PydanticCustomError("url", 'must be a web address that begins with "https://" or "http://"')
@@ -192,6 +203,8 @@ Name = Annotated[str, AfterValidator(_filled)]
 """A text that says something."""
 SourceName = Annotated[str, AfterValidator(_source_name)]
 """A source's exact name, or a network of sources."""
+Zone = Annotated[str, AfterValidator(_zone)]
+"""A time zone by its name."""
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 """A link, or empty."""
 

@@ -17,12 +17,14 @@ from dataclasses import replace
 from statistics import median_low
 
 from gateway.core.event import Beat, BeatKind, EventKind
+from gateway.core.measure import forgotten, measured
 from gateway.core.station import (
     NEVER,
     STATION_DOWN,
     STATION_FAULT,
     IntervalFrom,
     Policy,
+    Schedule,
     Signal,
     Station,
     StationState,
@@ -44,6 +46,7 @@ __all__ = [
     "heard",
     "ordered",
     "outlived",
+    "resighted",
     "resumed",
     "retired",
     "telling",
@@ -51,6 +54,10 @@ __all__ = [
 
 PRESENCE_BACK_S = 300.0
 """How long after an outage of its site a station that owes no beats has to come back."""
+EARLY_MS = 60_000
+"""A beat so long before its time counts for it: clocks differ; of times that come often, a quarter of what is between."""
+FORGIVEN_MS = 60_000
+"""Having heard nothing for longer, we don't know what was due meanwhile; who gets no answer tries again for so long."""
 
 Heard = tuple[Station, tuple[Signal, ...]]
 
@@ -80,7 +87,11 @@ def heard(station: Station | None, beat: Beat, policy: Policy, *, observed_s: fl
     elif _looks_replayed(station, beat):
         station = replace(station, doubted=(beat.sent_ms or 0, beat.at_ms))
     else:
+        seen_ms = station.seen_ms
         station, signals = _alive(station, beat, policy, observed_s=observed_s)
+        if policy.thresholds or policy.skew_s or station.crossed:
+            station, more = measured(station, beat, policy, seen_ms=seen_ms)
+            signals += more
         return (station, signals) if beat.fault == station.fault else _judged(station, beat, signals)
     # No sign of life, yet a fault told is a fault told; that it is over only a living station can say.
     return _judged(station, beat, signals) if beat.fault else (station, signals)
@@ -101,17 +112,18 @@ def expired(station: Station, policy: Policy, *, observed_s: float, now_ms: int)
         if not station.covered:
             return replace(station, back=0, deadline_s=NEVER), ()  # it did not come back after all
         alone = replace(station, back=0, covered=False, told=True, deadline_s=NEVER)
-        return alone, (_down_signal(alone, now_ms=now_ms),)
+        return alone, (_down_signal(alone, policy, now_ms=now_ms),)
     if station.state is StationState.NEW and policy.must_appear_s is None:
         return replace(station, deadline_s=NEVER), ()
     if station.state is StationState.UP and not station.will:
-        wait_s = max(policy.confirm_s, (policy.misses - 1) * station.interval_s)
+        more = policy.misses - 1  # of what is due at fixed times, one is enough
+        wait_s = max(policy.confirm_s, more * station.interval_s if station.interval_s < NEVER else 0.0)
         return replace(station, state=StationState.LATE, misses=1, deadline_s=station.deadline_s + wait_s), ()
     misses = station.misses if station.will else policy.misses
     down = replace(
         station, state=StationState.DOWN, misses=misses, back=0, told=True, down_since_ms=now_ms, deadline_s=NEVER
     )
-    return down, (_down_signal(down, now_ms=now_ms),)
+    return down, (_down_signal(down, policy, now_ms=now_ms),)
 
 
 def telling(station: Station) -> Station:
@@ -127,8 +139,10 @@ def covered(station: Station, *, told: bool = False) -> Station:
     return replace(station, covered=True, told=told, back=0, deadline_s=NEVER)
 
 
-def outlived(station: Station, *, observed_s: float) -> Station:
+def outlived(station: Station, policy: Policy, *, observed_s: float, now_ms: int) -> Station:
     """A covered station when the outage is over: it has its whole interval and grace to come back, too."""
+    if policy.schedule is not None:
+        return _scheduled(station, policy.schedule, policy, observed_s=observed_s, now_ms=now_ms)
     owed_s = station.interval_s + station.grace_s
     return replace(station, deadline_s=observed_s + (owed_s if owed_s < NEVER else PRESENCE_BACK_S))
 
@@ -146,16 +160,22 @@ def expect(name: str, policy: Policy, *, observed_s: float, site: str = "") -> S
     )
 
 
-def resumed(station: Station, policy: Policy, *, observed_s: float) -> Station:
+def resumed(station: Station, policy: Policy, *, observed_s: float, now_ms: int, away_ms: int = 0) -> Station:
     """The station as we take it up again after a restart: with its whole interval and grace before it.
 
-    What is new and listed but was never heard gets its whole time to appear.
+    What is new and listed but was never heard gets its whole time to appear. A schedule's times stay what they are,
+    but for what may have come in the ``away_ms`` in which we heard nothing (`resighted`).
     """
+    if (station.interval_from is IntervalFrom.SCHEDULE) is not (policy.schedule is not None):
+        interval_s, source = _interval(None, policy, announced=None, gaps=())
+        station = replace(
+            station, interval_s=interval_s, interval_from=source, grace_s=policy.grace(interval_s), expected_ms=0
+        )
     owed_s = station.interval_s + station.grace_s
     if station.state is StationState.NEW and station.beats == 0:
         owed_s = NEVER if policy.must_appear_s is None else policy.must_appear_s
     quiet = station.state in (StationState.DOWN, StationState.SLEEPING, StationState.RETIRED)
-    return replace(
+    station = replace(
         station,
         state=StationState.UP if station.state is StationState.LATE else station.state,
         misses=station.misses if quiet else 0,
@@ -164,6 +184,23 @@ def resumed(station: Station, policy: Policy, *, observed_s: float) -> Station:
         counted_s=observed_s,
         deadline_s=NEVER if quiet else observed_s + owed_s,
     )
+    return resighted(station, policy, observed_s=observed_s, now_ms=now_ms, away_ms=away_ms)
+
+
+def resighted(station: Station, policy: Policy, *, observed_s: float, now_ms: int, away_ms: int) -> Station:
+    """A station that beats at fixed times, when we hear again after ``away_ms``; others are as they were.
+
+    What was due meanwhile may have come unheard, so it is no longer waited for. What is still to come is due when it is
+    due, although the observed clock stood still.
+    """
+    schedule = policy.schedule
+    if schedule is None or station.beats == 0 or station.state not in (StationState.NEW, StationState.UP):
+        return station
+    expected_ms = station.expected_ms
+    if not expected_ms or (expected_ms <= now_ms and away_ms > FORGIVEN_MS):
+        return _scheduled(station, schedule, policy, observed_s=observed_s, now_ms=now_ms)
+    left_s = (expected_ms - now_ms) / 1000 + policy.grace(station.interval_s)
+    return replace(station, deadline_s=observed_s + max(left_s, FORGIVEN_MS / 1000 if away_ms else 0.0))
 
 
 def retired(station: Station) -> Heard:
@@ -173,6 +210,7 @@ def retired(station: Station) -> Heard:
         signals.append(_signal(station, EventKind.CLEAR, STATION_DOWN, "was taken out of service", cause="retired"))
     if station.fault:
         signals.append(_signal(station, EventKind.CLEAR, STATION_FAULT, "was taken out of service", cause="retired"))
+    station, more = forgotten(station)
     gone = replace(
         station,
         state=StationState.RETIRED,
@@ -182,9 +220,10 @@ def retired(station: Station) -> Heard:
         told=False,
         beats=0,
         gaps=(),
+        expected_ms=0,
         deadline_s=NEVER,
     )
-    return gone, tuple(signals)
+    return gone, (*signals, *more)
 
 
 def ordered(station: Station, verb: StationVerb, policy: Policy, *, observed_s: float, now_ms: int) -> Heard:
@@ -198,7 +237,8 @@ def ordered(station: Station, verb: StationVerb, policy: Policy, *, observed_s: 
     if station.state not in (StationState.SLEEPING, StationState.RETIRED):
         return station, ()
     awake = StationState.UP if station.beats else StationState.NEW
-    return resumed(replace(station, state=awake), policy, observed_s=observed_s), ()
+    awake_again = replace(station, state=awake, expected_ms=0)
+    return resumed(awake_again, policy, observed_s=observed_s, now_ms=now_ms), ()
 
 
 # --- is it a sign of life ------------------------------------------------------------------------
@@ -255,6 +295,10 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
     gaps, counted_s = _gaps(station, policy, observed_s=observed_s)
     interval_s, source = _interval(station, policy, announced=beat.interval_s, gaps=gaps)
     grace_s = policy.grace(interval_s)
+    expected_ms, owed_s = 0, interval_s
+    if policy.schedule is not None:
+        expected_ms = _next_ms(station, policy.schedule, now_ms=beat.at_ms)
+        owed_s = (expected_ms - beat.at_ms) / 1000 if expected_ms else NEVER
     down = state is StationState.DOWN
     alive = Station(  # spelled out: `replace` takes four times as long, and this is where beats spend their time
         station=station.station,
@@ -265,7 +309,8 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
         interval_from=source,
         grace_s=grace_s,
         seen_ms=beat.at_ms,
-        deadline_s=observed_s + interval_s + grace_s,
+        expected_ms=expected_ms,
+        deadline_s=observed_s + owed_s + grace_s,
         beats=beats,
         misses=station.misses if down else 0,
         back=back,
@@ -273,6 +318,8 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
         covered=station.covered if down else False,
         told=station.told if down else False,
         fault=station.fault,
+        crossed=station.crossed,
+        skewed=station.skewed,
         born=station.born or birth,
         will=False,
         session=station.session if beat.session is None else beat.session,
@@ -294,11 +341,12 @@ def _next_state(
 ) -> tuple[StationState, int]:
     """The state after a sign of life, and how far a station that was down has come back."""
     if station.state is StationState.DOWN:
-        if endless:
-            return StationState.UP, 0  # no beat will confirm it
+        if endless or policy.schedule is not None:
+            return StationState.UP, 0  # no beat will confirm it, or not soon
         back = station.back + (max(1, policy.recovery_beats - 1) if birth else 1)
         return (StationState.UP, 0) if back >= policy.recovery_beats else (StationState.DOWN, back)
-    settled = beats >= policy.settle_beats or policy.must_appear_s is not None or endless
+    listed = policy.must_appear_s is not None or policy.schedule is not None
+    settled = beats >= policy.settle_beats or listed or endless
     return (StationState.UP if settled else StationState.NEW), 0
 
 
@@ -355,6 +403,33 @@ def _remembered(station: Station, beat: Beat, policy: Policy, *, observed_s: flo
             return station
 
 
+# --- schedules -----------------------------------------------------------------------------------
+
+
+def _next_ms(station: Station, schedule: Schedule, *, now_ms: int) -> int:
+    """When the next beat is due after one at ``now_ms``; 0 if never again."""
+    if station.expected_ms - EARLY_MS > now_ms and station.interval_from is IntervalFrom.SCHEDULE:
+        return station.expected_ms  # the beat came between two times, and changes nothing
+    due_ms = schedule.after(now_ms)
+    if due_ms is None:
+        return 0
+    early_ms = due_ms - now_ms
+    if early_ms <= EARLY_MS:
+        following_ms = schedule.after(due_ms)
+        if following_ms is not None and early_ms <= (following_ms - due_ms) / 4:
+            return following_ms
+    return due_ms
+
+
+def _scheduled(station: Station, schedule: Schedule, policy: Policy, *, observed_s: float, now_ms: int) -> Station:
+    """The station with its next time before it, whatever was due until now."""
+    expected_ms = schedule.after(now_ms)
+    if expected_ms is None:
+        return replace(station, expected_ms=0, deadline_s=NEVER)
+    left_s = (expected_ms - now_ms) / 1000 + policy.grace(station.interval_s)
+    return replace(station, expected_ms=expected_ms, deadline_s=observed_s + left_s)
+
+
 # --- intervals -----------------------------------------------------------------------------------
 
 
@@ -362,11 +437,15 @@ def _gaps(station: Station, policy: Policy, *, observed_s: float) -> tuple[tuple
     """The last gaps between beats, with the one that ends now, as long as the interval must be learned; and its end.
 
     Beats closer than the least interval are one: some stations say everything three times. Gaps are whole seconds,
-    since small integers cost no memory.
+    since small integers cost no memory. The silence of an outage is no gap; but what comes back shows its pace, so that
+    a station which has become slower is learned anew.
     """
-    if policy.interval_s is not None or station.interval_from is IntervalFrom.ANNOUNCED:
+    given = policy.interval_s is not None or policy.schedule is not None or not policy.learns
+    if given or station.interval_from is IntervalFrom.ANNOUNCED:
         return (), observed_s
     if station.beats == 0 or station.state is StationState.SLEEPING:
+        return station.gaps, observed_s
+    if station.state is StationState.DOWN and station.seen_ms < station.down_since_ms:
         return station.gaps, observed_s
     gap_s = observed_s - station.counted_s
     if gap_s < policy.least_interval_s:
@@ -377,9 +456,14 @@ def _gaps(station: Station, policy: Policy, *, observed_s: float) -> tuple[tuple
 def _interval(
     station: Station | None, policy: Policy, *, announced: float | None, gaps: tuple[int, ...]
 ) -> tuple[float, IntervalFrom]:
-    """Effective interval in seconds: configured, else announced (now or before), else learned, else the default."""
+    """Effective interval in seconds: configured, else announced (now or before), else learned, else the default.
+
+    That of a schedule is endless.
+    """
     if policy.interval_s is not None:
         return policy.interval_s, IntervalFrom.CONFIGURED
+    if policy.schedule is not None:
+        return math.inf, IntervalFrom.SCHEDULE
     if announced == math.inf and (station is None or station.beats == 0 or station.interval_s == math.inf):
         return (
             math.inf,
@@ -389,6 +473,11 @@ def _interval(
         return policy.clamp(announced), IntervalFrom.ANNOUNCED
     if station is not None and station.interval_from is IntervalFrom.ANNOUNCED and station.interval_s < math.inf:
         return station.interval_s, IntervalFrom.ANNOUNCED
+    return _usual_interval(policy, gaps)
+
+
+def _usual_interval(policy: Policy, gaps: tuple[int, ...]) -> tuple[float, IntervalFrom]:
+    """What is learned, else the default."""
     if len(gaps) >= policy.learn_gaps:
         return policy.clamp(median_low(gaps)), IntervalFrom.LEARNED
     # Too few gaps to shorten the default; but two that are longer show that it would alarm without cause.
@@ -399,8 +488,10 @@ def _interval(
 # --- words ---------------------------------------------------------------------------------------
 
 
-def _down_signal(station: Station, *, now_ms: int) -> Signal:
-    terms = f"interval {_span(station.interval_s)}, grace {_span(station.grace_s)}"
+def _down_signal(station: Station, policy: Policy, *, now_ms: int) -> Signal:
+    schedule = policy.schedule if station.expected_ms else None
+    due = f"interval {_span(station.interval_s)}" if schedule is None else f"schedule {schedule}"
+    terms = f"{due}, grace {_span(station.grace_s)}"
     heard = f"last heard {_span((now_ms - station.seen_ms) / 1000)} ago ({terms})"
     if station.beats == 0:
         cause, words = "never_appeared", "was expected and has never been heard"
@@ -408,6 +499,8 @@ def _down_signal(station: Station, *, now_ms: int) -> Signal:
         cause, words = "will", f"lost its connection and has not come back; {heard}"
     else:
         cause, words = "silence", f"is silent; {heard}"
+        if schedule is not None:
+            words = f"is silent; a beat was due at {schedule.local(station.expected_ms)}; {heard}"
     return _signal(station, EventKind.RAISE, STATION_DOWN, words, cause=cause)
 
 

@@ -97,7 +97,9 @@ def live(station: Station) -> bool:
 
 
 def overdue(station: Station, *, observed_s: float) -> bool:
-    """Whether it owes a beat already, or its last will was told."""
+    """Whether it owes a beat already, or its last will was told; at fixed times, when its grace has passed, too."""
+    if station.expected_ms:
+        return station.will or station.state is StationState.LATE or observed_s >= station.deadline_s
     return station.will or age_s(station, observed_s=observed_s) > OVERDUE * station.interval_s
 
 

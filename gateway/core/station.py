@@ -3,13 +3,18 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from gateway.core.event import EventKind
+from gateway.core.match import Matcher
 
 STATION_DOWN = "station_down"
 """Condition: silent for too long, or said so by its last will."""
 STATION_FAULT = "station_fault"
 """Condition: alive, and says that something is wrong with it."""
+
+STATION_CLOCK = "station_clock"
+"""Condition: alive, and its clock is wrong."""
 
 DRILLED = "tocsin-drill"
 """The station that beats for drills: it is nobody's neighbour, and its silence never part of an outage."""
@@ -47,6 +52,8 @@ class StationVerb(StrEnum):
 class IntervalFrom(StrEnum):
     """Where a station's interval comes from, most trusted first."""
 
+    SCHEDULE = "schedule"
+    """There is none: beats are due at fixed times."""
     CONFIGURED = "configured"
     ANNOUNCED = "announced"
     LEARNED = "learned"
@@ -54,8 +61,42 @@ class IntervalFrom(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A bound of a number that stations tell in their beats."""
+
+    name: str
+    """The condition of what it raises and clears."""
+    raises: Matcher
+    """A comparison with a number."""
+    clears: Matcher | None = None
+    """The same; None: it is over as soon as ``raises`` does not hold."""
+    matchers: tuple[Matcher, ...] = ()
+    """Whom it is about: ``station``, ``site``, ``collector`` and labels; all must hold."""
+
+    @property
+    def field(self) -> str:
+        """The label that it looks at."""
+        return self.raises.field
+
+
+class Schedule(Protocol):
+    """The fixed times at which beats are due; its text names it."""
+
+    def after(self, now_ms: int) -> int | None:
+        """The first one after ``now_ms``, both epoch milliseconds; None if there is none."""
+        ...
+
+    def local(self, at_ms: int) -> str:
+        """An instant as people there say it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What stations owe us; stations with the same terms share one policy."""
+
+    schedule: Schedule | None = None
+    """The times at which beats are due: wins over every interval."""
 
     interval_s: float | None = None
     """Configured interval: wins over whatever the station announces or we learn."""
@@ -64,9 +105,13 @@ class Policy:
     grace_s: float | None = None
     """How late a beat may be; None: `default_grace_s`, or half the interval if that is longer."""
     default_grace_s: float = 30.0
+    schedule_grace_s: float = 3600.0
+    """The same where a schedule says when beats are due."""
     least_interval_s: float = 5.0
     most_interval_s: float = 86_400.0
     """Announced and learned intervals are brought into these bounds."""
+    learns: bool = True
+    """Whether the interval is learned, where the station announces none."""
     learn_gaps: int = 8
     """So many gaps between beats must be known before their median counts as the interval."""
     misses: int = 1
@@ -84,9 +129,15 @@ class Policy:
     must_appear_s: float | None = None
     """The station is listed: it goes down if it isn't heard within this time, and counts as up from its first beat."""
 
+    skew_s: float = 0.0
+    """So far off may its own clock be; 0: nobody looks."""
+    thresholds: tuple[Threshold, ...] = ()
+
     def grace(self, interval_s: float) -> float:
         """Seconds that a beat may be late."""
-        return self.grace_s if self.grace_s is not None else max(self.default_grace_s, 0.5 * interval_s)
+        if self.grace_s is not None:
+            return self.grace_s
+        return max(self.default_grace_s, 0.5 * interval_s) if self.schedule is None else self.schedule_grace_s
 
     def clamp(self, interval_s: float) -> float:
         """``interval_s`` brought into the allowed bounds."""
@@ -112,6 +163,8 @@ class Station:
     grace_s: float = 30.0
     seen_ms: int = 0
     """Wall time of the last fresh sign of life, for people; 0 if there was none."""
+    expected_ms: int = 0
+    """Wall time of the next beat that its schedule asks for; 0 if it has none."""
     deadline_s: float = NEVER
     """When `expired` has something to say."""
     beats: int = 0
@@ -127,6 +180,10 @@ class Station:
     """It may have an incident of its own, since that it is down was told, or was about to be: its return is told, too."""
     fault: str = ""
     """What the station says is wrong with it; empty while it is well."""
+    crossed: tuple[str, ...] = ()
+    """Thresholds that are crossed, and `STATION_CLOCK` while its clock is wrong, by condition."""
+    skewed: int = 0
+    """Beats in a row by which its clock seems wrong."""
     born: bool = False
     """It is known to say when it comes online."""
     will: bool = False
@@ -150,8 +207,8 @@ class Signal:
 
     kind: EventKind
     condition: str
-    """`STATION_DOWN` or `STATION_FAULT`."""
+    """`STATION_DOWN`, `STATION_FAULT`, `STATION_CLOCK`, or a threshold's name."""
     summary: str
     labels: dict[str, str]
-    """``site``, ``interval_s``, ``interval_from``, and ``cause`` (``silence``, ``will``, ``never_appeared``, ``fault``;
-    of a clear: ``beat``, ``leave``, ``retired``)."""
+    """``site``, ``interval_s``, ``interval_from``, and ``cause`` (``silence``, ``will``, ``never_appeared``, ``fault``,
+    ``threshold``, ``clock``; of a clear: ``beat``, ``leave``, ``retired``)."""

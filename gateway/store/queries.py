@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from gateway.core.incident import Incident, State
 from gateway.core.operation import OperationState
+from gateway.core.station import Station, StationState
 from gateway.store import rows
 from gateway.store.api import Page, StoreError
 
@@ -230,9 +231,19 @@ def _station_item(_db: sqlite3.Connection, row: tuple[Any, ...]) -> dict[str, An
         "interval_from": station.interval_from.value,
         "grace_s": _finite(station.grace_s),
         "seen_ms": station.seen_ms or None,
+        "expected_ms": _expected_ms(station),
         "down_since_ms": station.down_since_ms or None,
         "beats": station.beats,
     }
+
+
+def _expected_ms(station: Station) -> int | None:
+    """When its next beat is due, as far as it owes one."""
+    if station.state not in (StationState.NEW, StationState.UP, StationState.LATE) or not station.beats:
+        return None
+    if station.expected_ms or not math.isfinite(station.interval_s):
+        return station.expected_ms or None
+    return station.seen_ms + round(station.interval_s * 1000)
 
 
 def _unknown_item(_db: sqlite3.Connection, row: tuple[Any, ...]) -> dict[str, Any]:

@@ -164,6 +164,7 @@ def station_of(row: tuple[Any, ...]) -> Station:
     rest: dict[str, Any] = json.loads(body)
     rest["interval_from"] = IntervalFrom(rest["interval_from"])
     rest["gaps"] = tuple(rest["gaps"])
+    rest["crossed"] = tuple(rest.get("crossed", ()))
     rest["doubted"] = tuple(rest["doubted"]) if rest["doubted"] else None
     rest.setdefault("told", state == StationState.DOWN and not rest["covered"])  # older rows lack it
     return Station(station=name, site=site, state=StationState(state), seen_ms=seen_ms, **rest)

@@ -92,6 +92,10 @@ def without(now: Station, before: Station, after: Station, signals: tuple[Signal
             )
     if STATION_FAULT in conditions and bool(now.fault) is bool(after.fault):
         now = replace(now, fault=before.fault)
+    for name in conditions - {STATION_DOWN, STATION_FAULT}:
+        if (name in now.crossed) is (name in after.crossed):
+            others = tuple(one for one in now.crossed if one != name)
+            now = replace(now, crossed=(*others, name) if name in before.crossed else others)
     return now
 
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 import structlog
 
 from gateway.core.event import Beat, BeatKind
-from gateway.core.feed import Feed
-from gateway.core.heartbeat import covered, expect, expired, heard, ordered, outlived, resumed, telling
+from gateway.core.feed import STILL_S, Feed
+from gateway.core.heartbeat import covered, expect, expired, heard, ordered, outlived, resighted, resumed, telling
 from gateway.core.pace import Budget
 from gateway.core.reason import Dropped
 from gateway.core.sites import FLEET, Group, Level, Sites, Verdict, age_s, live, overdue
@@ -33,6 +33,8 @@ DUE_MOST = 1_000
 """Stations looked at before the loop gets its turn."""
 PATIENCE = 1.5
 """While its neighbours are suspected, a station goes down only when it is silent for this many intervals and its grace."""
+SCHEDULE_PATIENCE_S = 300.0
+"""One that beats at fixed times, when it is silent for so long beyond its grace."""
 
 
 class Watch:
@@ -46,6 +48,7 @@ class Watch:
         clock: Clock,
         policy: Policy,
         terms: Mapping[str, tuple[Policy, str]] | None = None,
+        by_site: Mapping[str, Policy] | None = None,
         region_of: Callable[[str], str] = lambda _site: "",
         node: str = "tocsin",
         most_stations: int = 1_000_000,
@@ -60,6 +63,7 @@ class Watch:
             clock: the host's.
             policy: what unlisted stations owe.
             terms: listed stations by name.
+            by_site: what unlisted stations of these sites owe.
             region_of: the region of a site; empty if there is none.
             node: the source of what is told of the whole fleet.
             most_stations: stations watched at once.
@@ -73,9 +77,11 @@ class Watch:
         self._changed: set[str] = set()
         self._edges = Edges(store=store, engine=engine, clock=clock, told=self._changed.add)
         self._outages = Outages(store=store, engine=engine, clock=clock, node=node)
-        self._set(policy, terms, region_of, most_stations, discover_per_min)
+        self._set(policy, terms, by_site, region_of, most_stations, discover_per_min)
         self._feed = Feed(now_s=clock.monotonic_s())
         self._doubted = False
+        self._sighted_ms = clock.now_ms()
+        """When we last knew that we hear."""
         self._wheel = Wheel(tick_s=TICK_S)
         self._ticked = asyncio.Event()
 
@@ -83,12 +89,14 @@ class Watch:
         self,
         policy: Policy,
         terms: Mapping[str, tuple[Policy, str]] | None,
+        by_site: Mapping[str, Policy] | None,
         region_of: Callable[[str], str],
         most_stations: int,
         discover_per_min: int,
     ) -> None:
         self._policy = policy
         self._terms = dict(terms or {})
+        self._by_site = dict(by_site or {})
         self._most_stations = most_stations
         self._discovery = Budget(per_s=max(discover_per_min, 1) / 60, burst=discover_per_min)
         self._sites = Sites(region_of)
@@ -101,10 +109,15 @@ class Watch:
         region_of: Callable[[str], str],
         most_stations: int,
         discover_per_min: int,
+        by_site: Mapping[str, Policy] | None = None,
     ) -> None:
-        """Take new terms: they hold for each station from its next beat on; the arguments are those of the class."""
+        """Take new terms: they hold for each station from its next beat on, schedules at once.
+
+        The arguments are those of the class.
+        """
         gone = self._terms.keys() - terms.keys()
-        self._set(policy, terms, region_of, most_stations, discover_per_min)
+        scheduled = {name: self._policy_of(station).schedule for name, station in self._stations.items()}
+        self._set(policy, terms, by_site, region_of, most_stations, discover_per_min)
         for name in gone:
             station = self._stations.get(name)
             if station is not None and station.seen_ms == 0:  # it was only ever expected
@@ -114,6 +127,10 @@ class Watch:
             self._sites.moved(None, station)
         for station in [one for one in self._stations.values() if one.covered]:
             self._uncover(station)  # its site may be in another region now
+        for name, schedule in scheduled.items():
+            station = self._stations.get(name)
+            if station is not None and str(schedule) != str(self._policy_of(station).schedule):
+                self._keep(self._resumed(replace(station, expected_ms=0)))
         self._expect_listed()
 
     def fault_of(self, name: str) -> str:
@@ -136,13 +153,16 @@ class Watch:
         """Whether far too few beats come for a feed that nothing proves."""
         return self._feed.doubted
 
-    async def load(self) -> None:
-        """Take up every station again, each with its whole time before it; call before the first beat."""
+    async def load(self, *, away_ms: int = 0) -> None:
+        """Take up every station again, each with its whole time before it; call before the first beat.
+
+        ``away_ms``: how long there was no daemon.
+        """
         await self._outages.load()
+        self._sighted_ms = self._clock.now_ms() - away_ms
         self._feed.look(self._clock.monotonic_s())
-        observed_s = self._observed_now()
         for station in await self._store.run(lambda tx: tx.stations()):
-            again = resumed(station, self._policy_of(station.station), observed_s=observed_s)
+            again = self._resumed(station, away_ms=away_ms)
             self._keep(again)
             self._uncover(again)
             if again.collector and live(again):
@@ -159,7 +179,7 @@ class Watch:
             return None
         self._count(beat.collector, None)
         now_s = self._clock.monotonic_s()
-        policy = self._policy_of(beat.station)
+        policy = self._policy_for(beat.station, beat.site or (before.site if before else ""))
         after, signals = heard(before, beat, policy, observed_s=self._feed.observed_s(now_s))
         if before is None and after.beats == 0 and not signals:
             return None  # only the broker spoke of it
@@ -180,7 +200,7 @@ class Watch:
         if station is None:
             return
         leave = Beat(collector=station.collector, station=name, at_ms=self._clock.now_ms(), kind=BeatKind.LEAVE)
-        after, _ = heard(station, leave, self._policy_of(name), observed_s=self._observed_now())
+        after, _ = heard(station, leave, self._policy_of(station), observed_s=self._observed_now())
         self._keep(after)
 
     async def command(self, name: str, verb: StationVerb) -> bool:
@@ -192,7 +212,7 @@ class Watch:
         before = self._stations.get(name)
         if before is None:
             return False
-        now_ms, policy = self._clock.now_ms(), self._policy_of(name)
+        now_ms, policy = self._clock.now_ms(), self._policy_of(before)
         after, signals = ordered(before, verb, policy, observed_s=self._observed_now(), now_ms=now_ms)
         self._keep(after)
         if signals:
@@ -263,9 +283,20 @@ class Watch:
         self._discovery.spend(now_s=now_s)
         return True
 
-    def _policy_of(self, name: str) -> Policy:
+    def _policy_of(self, station: Station) -> Policy:
+        return self._policy_for(station.station, station.site)
+
+    def _policy_for(self, name: str, site: str) -> Policy:
         own = self._terms.get(name)
-        return own[0] if own else self._policy
+        return own[0] if own else self._by_site.get(site, self._policy)
+
+    def _resumed(self, station: Station, *, away_ms: int = 0) -> Station:
+        policy, now_ms = self._policy_of(station), self._clock.now_ms()
+        return resumed(station, policy, observed_s=self._observed_now(), now_ms=now_ms, away_ms=away_ms)
+
+    def _outlived(self, station: Station) -> Station:
+        policy, now_ms = self._policy_of(station), self._clock.now_ms()
+        return outlived(station, policy, observed_s=self._observed_now(), now_ms=now_ms)
 
     def _keep(self, station: Station) -> None:
         before = self._stations.get(station.station)
@@ -320,7 +351,23 @@ class Watch:
             if self._feed.doubted is not self._doubted:
                 self._doubted = self._feed.doubted
                 log.warning("feed.doubted" if self._doubted else "feed.believed", stations=self._sites.live)
+            self._resight()
             self._ticked.set()
+
+    def _resight(self) -> None:
+        """When we hear again, tell it to those that beat at fixed times: for them the observed clock is late."""
+        if not self._feed.trusted:
+            return
+        now_ms = self._clock.now_ms()
+        away_ms, self._sighted_ms = now_ms - self._sighted_ms, now_ms
+        if away_ms <= STILL_S * 1000:
+            return
+        observed_s = self._observed_now()
+        for station in [one for one in self._stations.values() if one.expected_ms]:
+            policy = self._policy_of(station)
+            again = resighted(station, policy, observed_s=observed_s, now_ms=now_ms, away_ms=away_ms)
+            if again is not station:
+                self._keep(again)
 
     async def _expire_for_ever(self) -> None:
         await self._outages.retell()
@@ -340,7 +387,7 @@ class Watch:
                 station = self._stations.get(name)
                 if station is None:
                     continue  # it was forgotten while we told an outage
-                after, signals = expired(station, self._policy_of(name), observed_s=observed_s, now_ms=now_ms)
+                after, signals = expired(station, self._policy_of(station), observed_s=observed_s, now_ms=now_ms)
                 if after.state is StationState.DOWN and signals:
                     after, signals = await self._together(station, after, signals, verdicts)
                     if self._stations.get(name) is not station:
@@ -418,11 +465,17 @@ class Watch:
             if verdict is Verdict.DOWN:
                 begun = await self._outages.begin(group, station.collector, self._sites)
                 return (covered(after, told=station.told), ()) if begun else (later, ())
-            patience_s = PATIENCE * station.interval_s + station.grace_s
-            impatient = age_s(station, observed_s=self._observed_now()) >= patience_s
+            impatient = self._impatient(station)
             if verdict is Verdict.SUSPECTED and group.level is not Level.FLEET and not impatient:
                 return later, ()
         return after, signals
+
+    def _impatient(self, station: Station) -> bool:
+        """Whether it has been silent for so long that it goes down, whatever its neighbours do."""
+        if station.expected_ms:
+            waited_s = (self._clock.now_ms() - station.expected_ms) / 1000
+            return waited_s >= station.grace_s + SCHEDULE_PATIENCE_S
+        return age_s(station, observed_s=self._observed_now()) >= PATIENCE * station.interval_s + station.grace_s
 
     def _judged(self, group: Group) -> Verdict:
         if group == FLEET and self._feed.quiet:
@@ -441,4 +494,4 @@ class Watch:
     def _uncover(self, station: Station) -> None:
         """Give a covered station its time to come back, if no outage covers it any more."""
         if station.covered and not self._outages.cover(self._sites.groups(station.site)):
-            self._keep(outlived(station, observed_s=self._observed_now()))
+            self._keep(self._outlived(station))

@@ -87,6 +87,7 @@ _SCHEMAS = {
         interval_from=_TEXT,
         grace_s=_maybe({"type": "number"}),
         seen=_maybe(_INSTANT),
+        expected=_maybe(_INSTANT),
         down_since=_maybe(_INSTANT),
         beats=_NUMBER,
     ),

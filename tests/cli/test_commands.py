@@ -2,10 +2,12 @@
 
 import json
 import time
+from datetime import UTC, datetime
 
 import pytest
 
 from gateway.cli.exits import Exit
+from gateway.cli.tables import until
 
 INCIDENT = {
     "id": "T000000000001",
@@ -39,7 +41,7 @@ OPERATION = {
 }  # fmt: skip
 STATION = {
     "station": "s1", "site": "lyon", "state": "down", "fault": "", "interval_s": 60.0, "interval_from": "learned", "grace_s": 30.0,
-    "seen": "2026-11-22T00:00:00.000Z", "down_since": None, "beats": 12,
+    "seen": "2026-11-22T00:00:00.000Z", "expected": "2026-11-22T00:01:00.000Z", "down_since": None, "beats": 12,
 }  # fmt: skip
 
 
@@ -114,6 +116,9 @@ def test_stations_are_listed(command, daemon):
     daemon.will_answer("/api/v1/stations", page(STATION))
     row = command("stations", "--url", daemon.url).stdout.splitlines()[1]
     assert row.split()[:3] == ["s1", "lyon", "down"]
+    assert " late " in row
+    soon = until("2026-11-22T00:05:00.000Z", datetime(2026, 11, 22, tzinfo=UTC))
+    assert (soon, until(None)) == ("in 5m", "-")
     assert json.loads(command("stations", "--json", "--url", daemon.url).stdout)["items"] == [STATION]
 
 

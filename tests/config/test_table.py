@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.compose import inventory_of, terms_of
+from gateway.compose import inventory_of, terms_of, watch_terms_of
 from gateway.config.mistakes import Mistake
 from gateway.config.table import parse_table
+from gateway.core.inventory import Inventory
 
 FLEET = """\
 kind,name,site,region,importance,contract,owner,depends_on,interval,must_appear_within,labels.role
@@ -42,6 +43,52 @@ def test_a_site_that_only_stations_speak_of_lies_in_their_region(loading):
     inventory = inventory_of(loading.load("include = ['*.csv']\n"))
     assert inventory.region("lyon") == "rhone"
     assert inventory.look_up("s2").labels == {"site": "lyon", "region": "rhone"}
+
+
+PROFILES = """
+[stations]
+profile = "usual"
+grace = "20s"
+[[profile]]
+name = "usual"
+interval = "2m"
+[[profile]]
+name = "meters"
+interval = "learned"
+learn_beats = 4
+interval_most = "1h"
+[[profile]]
+name = "nightly"
+schedule = "0 3 * * *"
+zone = "Europe/Paris"
+grace = "2h"
+[[site]]
+name = "lyon"
+profile = "meters"
+[[station]]
+name = "of-its-site"
+site = "lyon"
+[[station]]
+name = "backup"
+site = "lyon"
+profile = "nightly"
+[[station]]
+name = "own"
+profile = "nightly"
+interval = "5m"
+grace = "1m"
+"""
+
+
+def test_a_station_is_held_to_its_own_entry_then_its_profile_then_its_sites_then_the_usual(loading):
+    terms = watch_terms_of(loading.load(PROFILES), Inventory({}))
+    usual, lyon = terms["policy"], terms["by_site"]["lyon"]
+    assert (usual.default_interval_s, usual.learns, usual.grace(120)) == (120, False, 20)
+    assert (lyon.default_interval_s, lyon.learns, lyon.learn_gaps, lyon.most_interval_s) == (60, True, 4, 3600)
+    found = {name: policy for name, (policy, _site) in terms["terms"].items()}
+    assert found["of-its-site"] == lyon
+    assert (str(found["backup"].schedule), found["backup"].grace_s) == ("0 3 * * * Europe/Paris", 7200)
+    assert (found["own"].schedule, found["own"].interval_s, found["own"].grace_s) == (None, 300, 60)
 
 
 def test_a_station_and_a_source_of_one_name_add_up(loading):

@@ -22,6 +22,7 @@ from gateway.core.heartbeat import (
     heard,
     ordered,
     outlived,
+    resighted,
     resumed,
     retired,
     telling,
@@ -74,6 +75,115 @@ class Watch:
     @property
     def state(self) -> str:
         return self.station.state.value
+
+
+class Daily:
+    """A schedule: every day at three (UTC), or every so many hours from then on."""
+
+    def __init__(self, hours: int = 24) -> None:
+        self.every_ms = hours * HOUR_MS
+
+    def after(self, now_ms: int) -> int:
+        first_ms = 3 * HOUR_MS
+        return first_ms + ((now_ms - first_ms) // self.every_ms + 1) * self.every_ms
+
+    def local(self, at_ms: int) -> str:
+        return f"{at_ms // HOUR_MS % 24:02d}:00"
+
+    def __str__(self) -> str:
+        return "0 3 * * * UTC"
+
+
+HOUR_MS = 3_600_000
+HOUR_S = 3600
+EPOCH_HOUR = EPOCH_MS // HOUR_MS % 24
+TO_THREE_S = (3 - EPOCH_HOUR) % 24 * HOUR_S
+"""From the beginning until the first time of the schedule."""
+DAILY = Policy(schedule=Daily(), grace_s=HOUR_S)
+
+
+# --- schedules -----------------------------------------------------------------------------------
+
+
+def test_a_beat_between_the_times_changes_nothing_and_a_missed_time_raises_once() -> None:
+    watch = Watch(DAILY)
+    for _ in range(TO_THREE_S // HOUR_S):
+        watch.hear()
+        assert watch.wait(HOUR_S) == []
+    watch.wait(60)
+    assert watch.hear() == []
+    assert watch.state == "up"
+    down_at = TO_THREE_S + 25 * HOUR_S + POLICY.confirm_s
+    assert watch.wait(5 * 24 * HOUR_S) == [f"raise station_down at {down_at:g}"]
+    assert watch.hear() == ["clear station_down"]  # one is enough: the next may be a day away
+    assert watch.state == "up"
+
+
+def test_the_raise_says_when_a_beat_was_due() -> None:
+    watch = Watch(DAILY)
+    watch.hear()
+    watch.wait(TO_THREE_S + HOUR_S)
+    assert watch.state == "late"
+    _, (signal,) = expired(watch.station, DAILY, observed_s=NEVER - 1, now_ms=EPOCH_MS + (TO_THREE_S + HOUR_S) * 1000)
+    assert "a beat was due at 03:00; last heard" in signal.summary
+    assert "(schedule 0 3 * * * UTC, grace 60 min)" in signal.summary
+    assert signal.labels["interval_from"] == "schedule"
+
+
+@given(early_s=st.integers(0, 59), hours=st.sampled_from([1, 24]))
+def test_a_beat_slightly_before_its_time_counts_for_it(early_s: int, hours: int) -> None:
+    policy = Policy(schedule=Daily(hours), grace_s=300)
+    watch = Watch(policy)
+    watch.wait(TO_THREE_S - early_s)
+    watch.hear()
+    assert watch.station.deadline_s == pytest.approx(TO_THREE_S + hours * HOUR_S + 300)
+
+
+def test_the_time_stays_what_it_is_when_we_stood_still_and_was_not_due_meanwhile() -> None:
+    watch = Watch(DAILY)
+    watch.hear()
+    due_ms = watch.station.expected_ms
+    now_ms = due_ms - HOUR_MS
+    again = resighted(watch.station, DAILY, observed_s=7, now_ms=now_ms, away_ms=10 * HOUR_MS)
+    assert (again.expected_ms, again.deadline_s) == (due_ms, 7 + 2 * HOUR_S)
+
+
+def test_what_was_due_while_we_heard_nothing_is_forgiven() -> None:
+    watch = Watch(DAILY)
+    watch.hear()
+    due_ms = watch.station.expected_ms
+    again = resighted(watch.station, DAILY, observed_s=7, now_ms=due_ms + 1000, away_ms=HOUR_MS)
+    assert again.expected_ms == due_ms + 24 * HOUR_MS
+    short = resighted(watch.station, DAILY, observed_s=7, now_ms=due_ms + HOUR_MS, away_ms=30_000)
+    assert (short.expected_ms, short.deadline_s) == (due_ms, 7 + 60)
+
+
+def test_a_restart_and_a_new_schedule_take_the_times_as_they_are() -> None:
+    watch = Watch().fell()
+    up = Watch()
+    up.beats(3)
+    scheduled = resumed(up.station, DAILY, observed_s=0, now_ms=EPOCH_MS)
+    assert scheduled.expected_ms == Daily().after(EPOCH_MS)
+    assert scheduled.deadline_s == TO_THREE_S + HOUR_S
+    back = resumed(scheduled, POLICY, observed_s=0, now_ms=EPOCH_MS)
+    assert (back.expected_ms, back.interval_s, back.deadline_s) == (0, 60, 90)
+    assert resumed(watch.station, DAILY, observed_s=0, now_ms=EPOCH_MS).deadline_s == NEVER
+    assert outlived(scheduled, DAILY, observed_s=1, now_ms=EPOCH_MS).deadline_s == 1 + TO_THREE_S + HOUR_S
+    asleep, _ = ordered(scheduled, StationVerb.SLEEP, DAILY, observed_s=0, now_ms=EPOCH_MS)
+    awake, _ = ordered(asleep, StationVerb.WAKE, DAILY, observed_s=0, now_ms=EPOCH_MS + TO_THREE_S * 1000)
+    assert awake.expected_ms == Daily().after(EPOCH_MS) + 24 * HOUR_MS
+
+
+def test_a_schedule_that_is_over_owes_nothing() -> None:
+    class Over(Daily):
+        def after(self, _now_ms: int) -> None:
+            return None
+
+    policy = Policy(schedule=Over())
+    watch = Watch(policy)
+    watch.hear()
+    assert (watch.station.deadline_s, watch.station.expected_ms, policy.grace(NEVER)) == (NEVER, 0, 3600)
+    assert resumed(watch.station, policy, observed_s=0, now_ms=EPOCH_MS).deadline_s == NEVER
 
 
 # --- silence -------------------------------------------------------------------------------------
@@ -438,7 +548,7 @@ def test_an_interval_of_nothing_is_no_announcement(announced: float) -> None:
 
 def test_an_interval_is_learned_from_the_median_of_eight_gaps_and_no_fewer() -> None:
     watch = Watch()
-    for gap_s in (30, 31, 29, 30, 300, 30, 30):
+    for gap_s in (30, 31, 29, 30, 300, 30, 30, 30):  # 300 s are an outage, and no gap
         watch.hear()
         watch.wait(gap_s)
     watch.hear()
@@ -454,6 +564,38 @@ def test_beats_close_together_are_one_when_intervals_are_learned() -> None:
         watch.beats(3, every_s=0.1)
         watch.wait(59.7)
     assert interval_of(watch) == (60, "learned")
+
+
+@given(
+    pace_s=st.integers(min_value=10, max_value=3600),
+    silences=st.lists(st.tuples(st.integers(0, 12), st.integers(3, 50)), min_size=1, max_size=12),
+)
+def test_what_was_learned_is_not_unlearned_by_outages(pace_s: int, silences: list[tuple[int, int]]) -> None:
+    watch = Watch(Policy(recovery_beats=1))
+    watch.beats(12, every_s=pace_s)
+    learned = interval_of(watch)
+    assert learned == (pace_s, "learned")
+    for beats, missed in silences:
+        watch.beats(beats, every_s=pace_s)
+        watch.wait(missed * pace_s + 100)
+    watch.hear()
+    assert interval_of(watch) == learned
+
+
+def test_a_station_that_became_slower_is_learned_anew() -> None:
+    watch = Watch()
+    watch.beats(12, every_s=30)
+    watch.beats(30, every_s=300)
+    assert interval_of(watch) == (300, "learned")
+    assert watch.state == "up"
+
+
+def test_a_pace_that_is_given_is_not_learned() -> None:
+    watch = Watch(Policy(default_interval_s=120, learns=False))
+    watch.beats(20, every_s=30)
+    assert interval_of(watch) == (120, "default")
+    watch.hear(interval_s=40)
+    assert interval_of(watch) == (40, "announced")
 
 
 def test_a_learned_interval_is_never_shorter_than_the_least() -> None:
@@ -495,21 +637,21 @@ def test_after_a_restart_everyone_has_a_whole_interval_and_grace() -> None:
     watch.beats(3)
     watch.wait(32)
     assert watch.state == "late"
-    again = resumed(watch.station, POLICY, observed_s=5)
+    again = resumed(watch.station, POLICY, observed_s=5, now_ms=EPOCH_MS)
     assert (again.state, again.deadline_s, again.misses) == (StationState.UP, 95, 0)
 
 
 def test_after_a_restart_the_down_stay_down_and_quiet() -> None:
     watch = Watch().fell()
-    again = resumed(watch.station, POLICY, observed_s=5)
+    again = resumed(watch.station, POLICY, observed_s=5, now_ms=EPOCH_MS)
     assert (again.state, again.deadline_s, again.misses) == (StationState.DOWN, NEVER, 1)
     assert again.down_since_ms == watch.station.down_since_ms
 
 
 def test_after_a_restart_the_listed_have_their_whole_time_to_appear() -> None:
     policy = Policy(must_appear_s=300)
-    assert resumed(expect("s1", policy, observed_s=0), policy, observed_s=5).deadline_s == 305
-    assert resumed(expect("s1", POLICY, observed_s=0), POLICY, observed_s=5).deadline_s == NEVER
+    assert resumed(expect("s1", policy, observed_s=0), policy, observed_s=5, now_ms=EPOCH_MS).deadline_s == 305
+    assert resumed(expect("s1", POLICY, observed_s=0), POLICY, observed_s=5, now_ms=EPOCH_MS).deadline_s == NEVER
 
 
 def test_retiring_ends_what_was_wrong_and_a_beat_discovers_it_anew() -> None:
@@ -634,7 +776,7 @@ def test_a_covered_station_comes_back_or_leaves_or_retires_without_a_word() -> N
 
 def test_a_covered_station_that_outlives_the_outage_is_told_and_ends_as_others_do() -> None:
     watch = Watch().fell()
-    watch.station = outlived(covered(watch.station), observed_s=watch.now_s)
+    watch.station = outlived(covered(watch.station), POLICY, observed_s=watch.now_s, now_ms=watch.now_ms)
     at_s = watch.now_s + 90
     assert watch.wait(91) == [f"raise station_down at {at_s:g}"]
     assert watch.beats(2, every_s=1) == ["clear station_down"]
@@ -645,7 +787,7 @@ def test_one_that_owes_no_beats_outlives_an_outage_after_five_minutes() -> None:
     watch.hear(BeatKind.BIRTH, interval_s=math.inf)
     watch.hear(BeatKind.WILL)
     watch.wait(31)
-    watch.station = outlived(covered(watch.station), observed_s=watch.now_s)
+    watch.station = outlived(covered(watch.station), POLICY, observed_s=watch.now_s, now_ms=watch.now_ms)
     assert watch.wait(301) != []
 
 
@@ -654,7 +796,7 @@ def test_who_may_have_been_told_down_is_told_back_whatever_ends_it() -> None:
     for way in ("beats", "leaves", "retires", "remembered to leave"):
         watch = Watch()
         watch.beats(3)
-        watch.station = resumed(telling(watch.station), POLICY, observed_s=watch.now_s)
+        watch.station = resumed(telling(watch.station), POLICY, observed_s=watch.now_s, now_ms=watch.now_ms)
         if way == "remembered to leave":  # the broker's memory clears nothing
             assert watch.hear(BeatKind.LEAVE, retained=True) == []
         if way == "leaves":

@@ -1,5 +1,8 @@
 """A job that knows only HTTP says that it lives, that it failed, and nothing at all."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from gateway.config import ConfigError, load
@@ -35,6 +38,26 @@ async def test_a_job_pings_falls_silent_and_comes_back(build, station) -> None:
         assert seen["labels"]["site"] == "lyon"
         await house.http.post(f"/ping/{KEY}/start")
         await house.http.get(f"/ping/{KEY}/0")
+        await house.sees(condition="station_down", state="resolved")
+
+
+async def test_a_job_that_runs_at_night_is_missed_when_its_hour_has_passed(build, station, tmp_path) -> None:
+    by_profile = station.replace('interval = "1h"\ngrace = "10m"', 'profile = "nightly"')
+    profile = '[[profile]]\nname = "nightly"\nschedule = "20 1 * * *"\nzone = "Europe/Paris"\ngrace = "10m"\n'
+    async with build(more=profile + by_profile) as house:
+        assert (await house.http.get(f"/ping/{KEY}")).text == "OK"
+        await house.app.watch.flush()
+        listed = (await house.get("/api/v1/stations"))["items"][0]
+        due = datetime.fromisoformat(listed["expected"])
+        assert due.astimezone(ZoneInfo("Europe/Paris")).strftime("%H:%M") == "01:20"
+        assert (listed["interval_s"], listed["interval_from"], listed["grace_s"]) == (None, "schedule", 600)
+        await house.passes(seconds=(due.timestamp() * 1000 - house.clock.now_ms()) / 1000 + 590)
+        assert await house.incidents() == []
+        for _ in range(3):
+            await house.passes(seconds=20)
+        seen = await house.sees(condition="station_down", source="backup", state="open")
+        assert "a beat was due at" in seen["summary"]
+        await house.http.get(f"/ping/{KEY}")
         await house.sees(condition="station_down", state="resolved")
 
 

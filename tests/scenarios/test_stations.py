@@ -39,3 +39,28 @@ async def test_a_station_is_put_to_sleep_woken_and_retired_by_command(build, tmp
         code, said = await tocsin("retire", "s9")
         assert code != 0
         assert "there is no station s9" in said
+
+
+LOW_BATTERY = """
+[[threshold]]
+name = "low_battery"
+raise = "metrics.battery < 20"
+clear = "metrics.battery > 25"
+
+[[rule]]
+name = "low-battery"
+condition = "low_battery"
+impact = "low"
+summary = "{source}: battery at {metrics.battery} %"
+"""
+
+
+async def test_a_battery_runs_low_and_is_changed(build) -> None:
+    async with build(more=LOW_BATTERY) as house:
+        for level in (80, 19, 15, 22, 12):
+            await house.beat(f'{{"status": "ok", "metrics": {{"battery": {level}}}}}')
+            await house.passes(seconds=30)
+        seen = await house.sees(condition="low_battery", source="s1", state="open", ticket_state="open", occurrences=1)
+        assert (seen["summary"], seen["impact"]) == ("s1: battery at 19 %", "low")
+        await house.beat('{"status": "ok", "metrics": {"battery": 100}}')
+        await house.sees(condition="low_battery", state="resolved")

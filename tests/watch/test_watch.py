@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.heartbeat import telling
+from gateway.core.match import Matcher
 from gateway.core.reason import Dropped
-from gateway.core.station import Policy
+from gateway.core.station import Policy, Threshold
 from gateway.plugin import Overloaded
 from gateway.store.api import StoreError
 from gateway.testing.clock import ManualClock
@@ -259,3 +260,103 @@ async def test_stations_that_could_not_be_stored_are_stored_later(build) -> None
         bench.watch._store = real
         await bench.watch.flush()
         assert [station.station for station in await bench.store.run(lambda tx: tx.stations())] == ["s1"]
+
+
+# --- thresholds ----------------------------------------------------------------------------------
+
+LOW = Threshold(name="low_battery", raises=Matcher.parse("battery < 20"), clears=Matcher.parse("battery > 25"))
+
+
+async def test_a_threshold_is_told_once_outlasts_a_restart_and_is_told_again_if_it_was_refused(build) -> None:
+    clock, terms = ManualClock(), {"s1": (Policy(interval_s=60, thresholds=(LOW,)), "")}
+    async with build(clock, terms=terms) as bench:
+        bench.engine.refuses = {"low_battery"}
+        with pytest.raises(Overloaded):
+            await bench.beat(labels={"battery": "10"})
+        assert bench.watch._stations["s1"].crossed == ()
+        bench.engine.refuses = set()
+        await bench.beat(labels={"battery": "10"})
+        for _ in range(3):
+            assert bench.beat(labels={"battery": "15"}) is None  # nothing to store, nothing to wait for
+        assert bench.engine.said == ["s1 low_battery raise"]
+        assert bench.engine.events[0].labels["battery"] == "10"
+    async with build(clock, terms=terms) as bench:
+        await bench.beat(labels={"battery": "26"})
+        assert bench.engine.said == ["s1 low_battery clear"]
+
+
+# --- schedules -----------------------------------------------------------------------------------
+
+
+class Hourly:
+    """At the full hour."""
+
+    def after(self, now_ms: int) -> int:
+        return (now_ms // HOUR_MS + 1) * HOUR_MS
+
+    def local(self, at_ms: int) -> str:
+        return str(at_ms)
+
+    def __str__(self) -> str:
+        return "hourly"
+
+
+HOUR_MS = 3_600_000
+HOURLY = Policy(schedule=Hourly(), grace_s=300)
+
+
+def to_the_hour(clock: ManualClock) -> int:
+    """Seconds until the next full hour."""
+    return int((HOUR_MS - clock.now_ms() % HOUR_MS) / 1000)
+
+
+async def test_a_time_of_a_schedule_outlasts_a_restart_and_is_kept_by_the_wall_clock(build) -> None:
+    clock = ManualClock()
+    async with build(clock, terms={"s1": (HOURLY, "")}) as bench:
+        bench.beat()
+        await bench.watch.flush()
+    due_s = to_the_hour(clock)
+    async with build(clock, terms={"s1": (HOURLY, "")}) as bench:
+        bench.watch.connected("mqtt", up=False)  # deaf before it is due: that shifts nothing
+        await bench.passes(100)
+        bench.watch.connected("mqtt", up=True)
+        await bench.passes(due_s + 300 - 100)
+        assert bench.engine.said == []
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+        assert bench.clock.now_ms() % HOUR_MS <= 330_000
+        bench.beat()
+        assert bench.engine.said == [DOWN, BACK]
+
+
+async def test_what_was_due_while_we_were_deaf_is_held_against_nobody(build) -> None:
+    async with build(terms={"s1": (HOURLY, "")}) as bench:
+        bench.beat()
+        await bench.passes(to_the_hour(bench.clock) - 10)
+        bench.watch.connected("mqtt", up=False)
+        await bench.passes(90)
+        bench.watch.connected("mqtt", up=True)
+        await bench.passes(1800)
+        assert bench.engine.said == []
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=60)
+
+
+async def test_a_reload_gives_a_schedule_at_once_and_takes_it_away(build) -> None:
+    async with build() as bench:
+        await bench.grow_up()
+        more = {"terms": {}, "region_of": lambda _site: "", "most_stations": 10, "discover_per_min": 10}
+        bench.watch.reset(policy=HOURLY, **more)
+        await bench.passes(200)
+        assert bench.engine.said == []
+        bench.watch.reset(policy=Policy(interval_s=60, grace_s=30), **more)
+        await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+
+
+async def test_stations_of_a_site_that_miss_their_time_together_are_one_outage(build) -> None:
+    names = ["s1", "s2", "s3", "s4"]
+    async with build(by_site={"lyon": HOURLY}) as bench:
+        for name in names:
+            bench.beat(name, site="lyon")
+        await bench.passes(to_the_hour(bench.clock) + 290)
+        await bench.until(lambda: bench.engine.said, turning=1)
+        await bench.passes(20)
+        assert bench.engine.said == ["lyon site_down raise"]
