@@ -20,7 +20,7 @@ import structlog
 
 from gateway import metrics
 from gateway.background import background
-from gateway.blind import BlindWatch
+from gateway.blind import BlindWatch, shift_stored
 from gateway.clock import Steps, SystemClock
 from gateway.compose import (
     gatherings_of,
@@ -138,6 +138,7 @@ class App:
             wake_delivery=self.wake_delivery,
             clock_jump=jumps.jump_ms if jumps else lambda: 0,
             follow_clock=jumps.follow if jumps else lambda _jump_ms: None,
+            shift_stored=shift_stored,
             journal=self.journal.keep if kept.enabled else lambda _runs, _incidents: None,
         )
         self.own = OwnEvents(self.engine)
