@@ -326,7 +326,8 @@ class App:
         self.connected[collector] = up
         if all(self.connected.get(name) for name in self.config.collectors):
             self._all_hear.set()
-        self.watch.connected(collector, up, proven=proven)
+        if self.config.collectors[collector].plugin.beats:
+            self.watch.connected(collector, up, proven=proven)
 
     async def run_collector(self, name: str, collector: Collector) -> None:
         """Run a collector; one that fails is run again after a while."""
@@ -393,8 +394,9 @@ async def running(
         stack.push_async_callback(_drain, app)
         if app.pinged_by:
             app.watch.connected(PING, up=True, proven=True)  # they come to our own door
-        for name in config.collectors:
-            app.watch.connected(name, up=False)  # nobody's silence counts before we hear
+        for name, instance in config.collectors.items():
+            if instance.plugin.beats:
+                app.watch.connected(name, up=False)  # nobody's silence counts before we hear
         await stack.enter_async_context(background(app.watch.run(), app.blind.run()))
         collectors = [await _open_collector(stack, app, instance) for instance in config.collectors.values()]
         await stack.enter_async_context(background(*(app.run_collector(name, one) for name, one in collectors)))

@@ -211,4 +211,4 @@ def _bound(text: str) -> socket.socket:
         raise OSError(error.errno, f"smtp cannot listen on {text}: {error.strerror or error} ({cure})") from error
 
 
-plugin = CollectorPlugin(name="smtp", config=SmtpConfig, build=build, drill=drill)
+plugin = CollectorPlugin(name="smtp", config=SmtpConfig, build=build, drill=drill, beats=False)

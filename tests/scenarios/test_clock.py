@@ -135,6 +135,15 @@ async def test_a_broker_that_was_away_is_one_incident_and_no_stations(build) -> 
         assert len(await house.incidents()) == 1
 
 
+async def test_who_hears_no_stations_may_be_deaf_and_their_silence_counts(build) -> None:
+    async with build() as house:
+        await station_is_up(house)
+        house.app._connected("smtp", False, False)
+        await house.passes(minutes=3)
+        await house.sees(condition="station_down", source="s1", state="open")
+        await house.sees(condition="blind", state="open")
+
+
 async def test_a_daemon_that_did_not_run_says_so_when_it_does_again(build, tmp_path) -> None:
     async with build() as house:
         await station_is_up(house)
