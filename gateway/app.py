@@ -20,7 +20,7 @@ import structlog
 
 from gateway import metrics
 from gateway.background import background
-from gateway.blind import BlindWatch
+from gateway.blind import BlindWatch, shift_stored
 from gateway.clock import Steps, SystemClock
 from gateway.compose import (
     gatherings_of,
@@ -140,6 +140,7 @@ class App:
             wake_delivery=self.wake_delivery,
             clock_jump=jumps.jump_ms if jumps else lambda: 0,
             follow_clock=jumps.follow if jumps else lambda _jump_ms: None,
+            shift_stored=shift_stored,
             journal=self.journal.keep if kept.enabled else lambda _runs, _incidents: None,
         )
         self.own = OwnEvents(self.engine)
@@ -340,7 +341,8 @@ class App:
         self.connected[collector] = up
         if all(self.connected.get(name) for name in self.config.collectors):
             self._all_hear.set()
-        self.watch.connected(collector, up, proven=proven)
+        if self.config.collectors[collector].plugin.beats:
+            self.watch.connected(collector, up, proven=proven)
 
     async def run_collector(self, name: str, collector: Collector) -> None:
         """Run a collector; one that fails is run again after a while."""
@@ -407,8 +409,9 @@ async def running(
         stack.push_async_callback(_drain, app)
         if app.pinged_by:
             app.watch.connected(PING, up=True, proven=True)  # they come to our own door
-        for name in config.collectors:
-            app.watch.connected(name, up=False)  # nobody's silence counts before we hear
+        for name, instance in config.collectors.items():
+            if instance.plugin.beats:
+                app.watch.connected(name, up=False)  # nobody's silence counts before we hear
         await stack.enter_async_context(background(app.watch.run(), app.blind.run()))
         app.collectors = dict([await _open_collector(stack, app, instance) for instance in config.collectors.values()])
         await stack.enter_async_context(

@@ -25,6 +25,22 @@ KEEP_EVERY_S = 10.0
 _KEPT = "tocsin/sight"
 
 
+def shift_stored(tx: Transaction, by_ms: int) -> None:
+    """Move what is stored after a step of the wall clock: deadlines, and by what a start would find that step.
+
+    In one transaction, else a start after a crash between the two would move the deadlines again.
+    """
+    tx.shift_deadlines(by_ms)
+    kept = tx.get(_KEPT)
+    if kept:
+        sight = Sight.from_dict(json.loads(kept))
+        tx.put(_KEPT, _dump(replace(sight, looked_ms=sight.looked_ms + by_ms)))
+
+
+def _dump(sight: Sight) -> bytes:
+    return json.dumps(sight.as_dict()).encode()
+
+
 class _Engine(Protocol):
     def emit(self, event: Event) -> asyncio.Future[Receipt]: ...
 
@@ -86,13 +102,9 @@ class BlindWatch:
         behind_ms = self._sight.looked_ms - now_ms
         if behind_ms > STEP_MS:
             self._sight = replace(self._sight, looked_ms=now_ms)
-            await self._store.run(lambda tx: self._set_back(tx, behind_ms))
+            await self._store.run(lambda tx: shift_stored(tx, -behind_ms))
             log.warning("clock.stepped", by_s=-behind_ms / 1000)
         self._looked_s = self._clock.monotonic_s()
-
-    def _set_back(self, tx: Transaction, by_ms: int) -> None:
-        tx.shift_deadlines(-by_ms)
-        tx.put(_KEPT, self._kept())
 
     @property
     def away_ms(self) -> int:
@@ -112,11 +124,8 @@ class BlindWatch:
             StoreError: the disk refused.
         """
         if not self._untold:  # else what is stored must still say it
-            kept = self._kept()
+            kept = _dump(self._sight)
             await self._store.run(lambda tx: tx.put(_KEPT, kept))
-
-    def _kept(self) -> bytes:
-        return json.dumps(self._sight.as_dict()).encode()
 
     async def _pulse(self) -> None:
         """Look at the time, and wait for nothing else: only so a look that is late proves that we stood still."""

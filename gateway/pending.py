@@ -51,6 +51,12 @@ class Run:
         labels = sum(map(len, event.labels)) + sum(map(len, event.labels.values()))
         return len(event.description) + labels + sum(len(file.content) for file in event.attachments)
 
+    def shift(self, by_ms: int) -> None:
+        """Move its instants, after a step of the wall clock."""
+        self.first_ms += by_ms
+        self.last_ms += by_ms
+        self.event = replace(self.event, at_ms=self.event.at_ms + by_ms)
+
     def folds(self, event: Event, verdict: Verdict) -> bool:
         """Whether ``event`` is a mere number here: decided one by one, the two would come to the same."""
         mine = self.verdict
@@ -172,9 +178,7 @@ class Pending:
     def shift(self, by_ms: int) -> None:
         """Move every instant, after a step of the wall clock."""
         for run in (run for runs in self._runs.values() for run in runs):
-            run.first_ms += by_ms
-            run.last_ms += by_ms
-            run.event = replace(run.event, at_ms=run.event.at_ms + by_ms)
+            run.shift(by_ms)
 
     def _mark_urgent(self, mark: str) -> None:
         if any(run.waiters for run in self._runs[mark]):

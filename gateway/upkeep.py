@@ -139,6 +139,7 @@ class Upkeep:
                 Retention(
                     closed_after_ms=now_ms - self._retention.closed_days * DAY_MS,
                     windows_after_ms=now_ms - KEPT_MS,
+                    tallies_after_ms=now_ms,
                     upstream_after_ms=now_ms - UPSTREAM_MS,
                     quarantined_after_ms=now_ms - self._retention.quarantine_days * DAY_MS,
                     quarantine_bytes=self._retention.quarantine_mb << 20,

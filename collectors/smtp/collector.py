@@ -215,4 +215,4 @@ def _bound(text: str) -> socket.socket:
         raise OSError(f"cannot listen for mail on {text}: {why}") from error
 
 
-plugin = CollectorPlugin(name="smtp", config=SmtpConfig, build=build, drill=drill)
+plugin = CollectorPlugin(name="smtp", config=SmtpConfig, build=build, drill=drill, beats=False)

@@ -31,4 +31,4 @@ from collectors.snmp.reading import reader
 from collectors.snmp.start import build
 from gateway.plugin import CollectorPlugin
 
-plugin = CollectorPlugin(name="snmp", config=SnmpConfig, build=build, reader=reader, drill=drill)
+plugin = CollectorPlugin(name="snmp", config=SnmpConfig, build=build, reader=reader, drill=drill, beats=False)

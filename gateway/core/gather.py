@@ -139,6 +139,11 @@ class Gatherings:
         ]
 
 
+def period_end_ms(now_ms: int, period_ms: int) -> int:
+    """When the period ends in which ``now_ms`` is."""
+    return now_ms - now_ms % period_ms + period_ms
+
+
 def is_parent(incident: Incident) -> bool:
     """Whether others may belong to it."""
     return incident.rule in PARENT_RULES

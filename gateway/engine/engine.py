@@ -71,6 +71,7 @@ class Engine:
         wake_delivery: Callable[[], None] = lambda: None,
         follow_clock: Callable[[int], None] = lambda _jump: None,
         clock_jump: Callable[[], int] = lambda: 0,
+        shift_stored: Callable[[Transaction, int], None] = lambda tx, by_ms: tx.shift_deadlines(by_ms),
         journal: Callable[[Sequence[Run], Sequence[str]], None] = lambda _runs, _incidents: None,
     ) -> None:
         self.judge = judge
@@ -106,7 +107,7 @@ class Engine:
         self._lazy: asyncio.TimerHandle | None = None
         self._timers = Timers(
             store, clock, decide=self._decide, around=self._around, refused=self._refused, clock_jump=clock_jump,
-            move_clock=self._move_clock, idle=self._idle,
+            move_clock=self._move_clock, shift_stored=shift_stored, idle=self._idle,
         )  # fmt: skip
         self._releases = Releases(
             clock, decide=self._decide, around=self._around, per_min=self._limits.release_per_min
@@ -412,6 +413,8 @@ class Engine:
 
     def _move_clock(self, by_ms: int) -> None:
         self._pending.shift(by_ms)
+        for run in (run for part in self._suspects for run in part):
+            run.shift(by_ms)
         self._follow_clock(by_ms)
 
     async def _decide(self, work: Callable[[Transaction, int], list[Decision]]) -> list[Decision]:

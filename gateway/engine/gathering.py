@@ -5,7 +5,17 @@ from dataclasses import dataclass, replace
 
 from gateway.core.decision import Decision, Heard, Join
 from gateway.core.event import OURSELVES, Event, EventKind
-from gateway.core.gather import GROUP, OVERFLOW, Gathering, Gatherings, Rate, Scope, raise_parent, said_of_parent
+from gateway.core.gather import (
+    GROUP,
+    OVERFLOW,
+    Gathering,
+    Gatherings,
+    Rate,
+    Scope,
+    period_end_ms,
+    raise_parent,
+    said_of_parent,
+)
 from gateway.core.impact import graver
 from gateway.core.incident import Incident, State
 from gateway.core.inhibit import Facet
@@ -59,9 +69,8 @@ class Gatherer:
                     self._apply(member, Join(mute=belonging(gathering, parent)))
                 return
         for gathering in gatherings.storms_of(incident):
-            count = self._tx.tally(
-                gathering.condition, gathering.fingerprint, period=self._now_ms // gatherings.period_ms
-            )
+            until_ms = period_end_ms(self._now_ms, gatherings.period_ms)
+            count = self._tx.tally(gathering.condition, gathering.fingerprint, until_ms=until_ms)
             if belongs is not None and belongs[0].fingerprint == gathering.fingerprint:
                 self._joins(run, incident, *belongs, lasts=count >= gathering.rate.low)
                 return

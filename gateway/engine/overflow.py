@@ -6,7 +6,7 @@ What began is counted in the store: a refused commit and a restart change no num
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from gateway.core.gather import Caps, Gathering, raise_parent
+from gateway.core.gather import Caps, Gathering, period_end_ms, raise_parent
 from gateway.core.impact import graver
 from gateway.core.overflow import CAP_PERIOD_MS, overall_cap, source_cap
 from gateway.pending import Run
@@ -38,7 +38,7 @@ class Overflow:
     def __init__(self, tx: Transaction, caps: Caps, *, now_ms: int) -> None:
         self._tx = tx
         self._caps = caps
-        self._period = now_ms // CAP_PERIOD_MS
+        self._until_ms = period_end_ms(now_ms, CAP_PERIOD_MS)
         self._full: set[str] = set()
         """Sources whose cap is reached."""
         self._room: int | None = None
@@ -68,7 +68,7 @@ class Overflow:
         caps = self._caps
         if source in self._full or (
             caps.source_new_per_min
-            and self._tx.tally(BEGUN, source, period=self._period) > caps.source_new_per_min
+            and self._tx.tally(BEGUN, source, until_ms=self._until_ms) > caps.source_new_per_min
         ):  # fmt: skip
             self._full.add(source)
             return source_cap(source, caps)

@@ -34,6 +34,7 @@ class Timers:
         refused: Callable[[StoreError], None],
         clock_jump: Callable[[], int],
         move_clock: Callable[[int], None],
+        shift_stored: Callable[[Transaction, int], None],
         idle: asyncio.Event,
     ) -> None:
         """Decide by ``decide``; tell ``refused`` of a disk that refuses; step the clock only while ``idle``."""
@@ -44,6 +45,7 @@ class Timers:
         self._tell_refused = refused
         self._clock_jump = clock_jump
         self._move_clock = move_clock
+        self._shift_stored = shift_stored
         self._idle = idle
         self._retime = asyncio.Event()
 
@@ -108,7 +110,7 @@ class Timers:
         jump_ms = self._clock_jump()
         self._move_clock(jump_ms)
         try:
-            await self._store.run(lambda tx: tx.shift_deadlines(jump_ms))
+            await self._store.run(lambda tx: self._shift_stored(tx, jump_ms))
         except StoreError:
             self._move_clock(-jump_ms)
             raise

@@ -135,3 +135,5 @@ class CollectorPlugin:
     collector hears no datagrams."""
     drill: Callable[[Any, Host, DrillCall], Awaitable[None]] | None = None
     """``drill(config, host, call)``: sends to our own sockets, or to our broker, what ``call`` asks for."""
+    beats: bool = True
+    """Whether stations may beat by it: while it is deaf, nobody's silence counts."""

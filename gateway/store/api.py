@@ -36,6 +36,8 @@ class Retention:
     """Incidents closed since then."""
     windows_after_ms: int = 0
     """Silences and maintenance windows that ended since then; and planned ones while the plan may hold them."""
+    tallies_after_ms: int = 0
+    """Counts whose period ends later."""
     upstream_after_ms: int = 0
     """Identities of inputs acknowledged since then."""
     quarantined_after_ms: int = 0
@@ -192,8 +194,8 @@ class Transaction(Protocol):
         """What a parent's ticket tells of its children."""
         ...
 
-    def tally(self, scope: str, key: str, *, period: int) -> int:
-        """Count one more in this period; how many there are now."""
+    def tally(self, scope: str, key: str, *, until_ms: int) -> int:
+        """Count one more in the period that ends then; how many there are now."""
         ...
 
     def count_alive(self, *, limit: int) -> int:

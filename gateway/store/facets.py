@@ -108,12 +108,13 @@ class SqliteFacets:
         """Count what a cap held back; sources beyond the first so many are one number."""
         self._db.execute(_HOLD_BACK, {"parent": parent, "source": rows.text(source), "count": count, "most": MOST_HELD})
 
-    def tally(self, scope: str, key: str, *, period: int) -> int:
-        """Count one more in this period; how many there are now."""
+    def tally(self, scope: str, key: str, *, until_ms: int) -> int:
+        """Count one more in the period that ends then; how many there are now."""
         row = self._db.execute(
             "INSERT INTO tally VALUES (?, ?, ?, 1) ON CONFLICT (scope, key) DO UPDATE SET "
-            "count = CASE period WHEN excluded.period THEN count + 1 ELSE 1 END, period = excluded.period RETURNING count",
-            (scope, rows.text(key), period),
+            "count = CASE until_ms WHEN excluded.until_ms THEN count + 1 ELSE 1 END, until_ms = excluded.until_ms "
+            "RETURNING count",
+            (scope, rows.text(key), until_ms),
         ).fetchone()
         return int(row[0])
 

@@ -240,12 +240,7 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
             ("mute", "id", _WINDOWS_OVER, (keep.windows_after_ms, keep.windows_after_ms - LONGEST_PLANNED_MS)),
             ("quarantine", "id", "SELECT id FROM quarantine WHERE at_ms < ?", (keep.quarantined_after_ms,)),
             ("quarantine", "id", _BEYOND_BYTES, (keep.quarantine_bytes,)),
-            (
-                "tally",
-                "(scope, key)",
-                "SELECT scope, key FROM tally WHERE period < (SELECT max(period) FROM tally)",
-                (),
-            ),
+            ("tally", "(scope, key)", "SELECT scope, key FROM tally WHERE until_ms <= ?", (keep.tallies_after_ms,)),
             ("timeline", "id", _MIDDLE_OF_TIMELINES, (keep.timeline_rows, keep.timeline_rows, half, half)),
         ):
             gone += self._db.execute(

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
@@ -196,9 +197,12 @@ async def test_a_step_of_the_wall_clock_fires_no_timer_early_and_loses_none(buil
             await _passes(bench, say, 30, source=source, state="open")
 
 
-async def test_what_waits_for_a_commit_follows_the_clock_too(build) -> None:
+@pytest.mark.parametrize("suspected", [False, True])
+async def test_what_waits_for_a_commit_follows_the_clock_too(build, suspected: bool) -> None:
     async with build(runs=False) as bench:
         bench.offer()
+        if suspected:  # its batch failed, and its parts are tried one by one
+            bench.engine._suspects.append(bench.engine._pending.take(10))
         at_ms = bench.clock.now_ms()
         bench.engine._move_clock(-86_400_000)
         await bench.engine.drain()

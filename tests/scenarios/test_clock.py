@@ -1,14 +1,20 @@
 """Time that jumps, time that passed while we did not run, and links that were down: nobody is blamed for our blindness."""
 
+import asyncio
+
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.app import running
+from gateway.config import load
+from gateway.core.event import Event, EventKind
+from gateway.plugins import discover
 from gateway.testing.clock import ManualClock
+from tests.ports import free_port
 
 pytestmark = pytest.mark.tools
-DAY_MS = 86_400_000
+DAY_MS, MINUTE_MS = 86_400_000, 60_000
 HELD = """
 [[rule]]
 name = "held"
@@ -78,6 +84,28 @@ async def test_a_clock_set_by_a_day_fires_nothing_early_and_loses_nothing(build,
     assert [line["by_s"] for line in logs if line["event"] == "clock.stepped"] == [step_ms / 1000]
 
 
+@pytest.mark.parametrize("step_ms", [DAY_MS, -DAY_MS])
+async def test_a_death_right_after_a_step_moves_no_deadline_twice(tmp_path, step_ms) -> None:
+    clock, path = SteppedClock(), tmp_path / "tocsin.toml"
+    path.write_text(f'[http]\nlisten = "127.0.0.1:{free_port()}"\n[sinks.local]\n')
+    async with running(load(path, plugins=discover()), state_dir=tmp_path / "state", clock=clock) as app:
+        began_ms = clock.now_ms()
+        raised = Event(collector="snmp", source="r1", condition="x", kind=EventKind.RAISE, at_ms=began_ms)
+        one = (await app.engine.emit(raised)).incident
+        await app.blind.flush()
+        clock.set_wall(step_ms)
+        app.engine._timers.retime()
+
+        async def first_seen_ms() -> int:
+            return (await app.store.run(lambda tx: tx.incident(one))).first_seen_ms
+
+        while await first_seen_ms() == began_ms:
+            await asyncio.sleep(0)
+        await app.blind.load()  # as the next process would
+        assert await first_seen_ms() == began_ms + step_ms
+        assert app.blind._away_ms < MINUTE_MS
+
+
 async def test_while_we_were_suspended_no_station_was_silent_and_one_incident_says_from_when_to_when(build) -> None:
     clock = SteppedClock()
     async with build(clock=clock) as house:
@@ -105,6 +133,15 @@ async def test_a_broker_that_was_away_is_one_incident_and_no_stations(build) -> 
         timeline = (await house.get(f"/api/v1/incidents/{seen['id']}"))["timeline"]
         assert any("(30 min" in entry["text"] and "mqtt could not hear" in entry["text"] for entry in timeline)
         assert len(await house.incidents()) == 1
+
+
+async def test_who_hears_no_stations_may_be_deaf_and_their_silence_counts(build) -> None:
+    async with build() as house:
+        await station_is_up(house)
+        house.app._connected("smtp", False, False)
+        await house.passes(minutes=3)
+        await house.sees(condition="station_down", source="s1", state="open")
+        await house.sees(condition="blind", state="open")
 
 
 async def test_a_daemon_that_did_not_run_says_so_when_it_does_again(build, tmp_path) -> None:

@@ -313,12 +313,16 @@ async def test_a_wish_to_attach_every_stored_file_becomes_an_operation_each(stor
 
 
 async def test_counts_of_periods_that_are_over_are_pruned_in_bites(store) -> None:
-    def count(tx, period: int) -> None:
-        for number in range(period, period + 5):
-            tx.tally("source_storm", f"s{number}", period=period)
+    def count(tx, until_ms: int) -> None:
+        for number in range(until_ms, until_ms + 5):
+            tx.tally("source_storm", f"s{number}", until_ms=until_ms)
 
     await store.run(lambda tx: count(tx, 1))
     await store.run(lambda tx: count(tx, 2))  # four of them are counted anew
-    assert [await store.run(lambda tx: tx.prune(Retention(), limit=4)) for _ in range(2)] == [1, 0]
-    assert await store.run(lambda tx: tx.tally("source_storm", "s2", period=2)) == 2
-    assert await store.run(lambda tx: tx.tally("source_storm", "s1", period=2)) == 1
+    await store.run(lambda tx: tx.tally("begun", "s1", until_ms=60_000))  # of longer periods
+    keep = Retention(tallies_after_ms=1)
+    assert [await store.run(lambda tx: tx.prune(keep, limit=4)) for _ in range(2)] == [1, 0]
+    assert await store.run(lambda tx: tx.tally("source_storm", "s2", until_ms=2)) == 2
+    assert await store.run(lambda tx: tx.tally("source_storm", "s1", until_ms=2)) == 1
+    assert await store.run(lambda tx: tx.prune(Retention(tallies_after_ms=2), limit=100)) == 6
+    assert await store.run(lambda tx: tx.tally("begun", "s1", until_ms=60_000)) == 2

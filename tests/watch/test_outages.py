@@ -85,6 +85,7 @@ async def test_the_station_that_drills_is_nobodys_neighbour(build) -> None:
 
         await drilled()
         await bench.passes(120)  # it alone would be a fleet whose beats no longer come
+        await bench.until(lambda: bench.engine.said)
         assert bench.engine.said == [f"{DRILLED} station_down raise"]
         await grow_up(bench)
         await bench.until(lambda: DOWN in bench.engine.said, turning=1)
