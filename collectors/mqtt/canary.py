@@ -4,12 +4,15 @@ A connection may be there and bring nothing (half open, a broker that hangs): th
 only that somebody answers. Instants are monotonic seconds, given by the caller.
 """
 
+import math
 from dataclasses import dataclass, field
 
 MISSED = 2
 """So many canaries in a row must be missing before we take ourselves for deaf,"""
 GIVEN_UP = 6
-"""... and before we connect anew."""
+"""... and before we connect anew, if nothing else comes either."""
+BEHIND = 60
+"""So many, if other messages come: the canary may wait behind them, and a new connection would repeat some of them."""
 _REMEMBERED = 16
 
 
@@ -23,6 +26,7 @@ class Canary:
     proven: bool = False
     """One has come back: from now on their absence means something."""
     _serial: int = 0
+    _brought_s: float = -math.inf
     _away: dict[bytes, float] = field(default_factory=dict)
     """Those that have not come back, with the instant of each."""
 
@@ -43,6 +47,10 @@ class Canary:
         self._away = {other: at_s for other, at_s in self._away.items() if at_s > sent_s}
         return True
 
+    def brought(self, now_s: float) -> None:
+        """Something else came."""
+        self._brought_s = now_s
+
     def missing_s(self, now_s: float) -> float:
         """For how long the oldest that has not come back is away."""
         return max((now_s - at_s for at_s in self._away.values()), default=0.0)
@@ -53,4 +61,6 @@ class Canary:
 
     def lost(self, now_s: float) -> bool:
         """Whether the connection is of no use."""
-        return self.proven and self.missing_s(now_s) > GIVEN_UP * self.every_s
+        missing_s = self.missing_s(now_s)
+        idle_s = min(missing_s, now_s - self._brought_s)
+        return self.proven and (idle_s > GIVEN_UP * self.every_s or missing_s > BEHIND * self.every_s)

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -36,9 +37,9 @@ class TopicKind(StrEnum):
     """Births, last wills and farewells; an empty payload takes the station out of service."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Reading:
-    """What one message says; the fields are those of `gateway.core.event.Beat`."""
+    """What one message says; the fields are those of `gateway.core.event.Beat`, and it is unfrozen like that."""
 
     kind: BeatKind
     fault: str = ""
@@ -60,6 +61,8 @@ _SENT_KEYS = ("ts", "timestamp", "time", "sent")
 _SEQUENCE_KEYS = ("seq", "sequence")
 _INTERVAL_KEYS = ("interval", "interval_s")
 DEFAULT_LIMITS = Limits()
+_SHORT = 40
+"""Characters of a name that may be remembered: longer ones are a stranger's, and could fill the memory."""
 _FIRST_CLOCK_S = 1_000_000_000
 """2001: an earlier timestamp is an uptime, or a device without a clock."""
 
@@ -98,8 +101,8 @@ def _bare(text: str, topic: TopicKind) -> Reading:
 
 
 def _object(value: Mapping[Any, Any], topic: TopicKind, limits: Limits) -> Reading:
-    members = {line(key, limits.key_chars).casefold(): member for key, member in value.items()}
-    labels = dict(flat(members, limits))
+    members = {_key(key, limits.key_chars): member for key, member in value.items()}
+    labels = flat(members, limits)
     kind, fault = _condition(members, topic, limits)
     return Reading(
         kind=kind,
@@ -110,6 +113,17 @@ def _object(value: Mapping[Any, Any], topic: TopicKind, limits: Limits) -> Readi
         labels=labels,
         description=_description(labels, limits) if fault else "",
     )
+
+
+def _key(key: Any, chars: int) -> str:
+    """The name of a member."""
+    return _short_key(key) if isinstance(key, str) and len(key) <= _SHORT <= chars else line(key, chars).casefold()
+
+
+@lru_cache(maxsize=4096)
+def _short_key(key: str) -> str:
+    """Remembered: a fleet's payloads name the same members again and again."""
+    return line(key, _SHORT).casefold()
 
 
 def _condition(members: Mapping[str, Any], topic: TopicKind, limits: Limits) -> tuple[BeatKind, str]:
@@ -129,6 +143,7 @@ def _condition(members: Mapping[str, Any], topic: TopicKind, limits: Limits) -> 
     return kind, fault
 
 
+@lru_cache(maxsize=1024)
 def _judge(text: str, topic: TopicKind) -> tuple[BeatKind, bool]:
     """The kind of message that a word makes, and whether it tells of a fault."""
     word = text.casefold()
@@ -144,6 +159,7 @@ def _judge(text: str, topic: TopicKind) -> tuple[BeatKind, bool]:
     return BeatKind.BEAT, _begins(word, words.FAULTY)
 
 
+@lru_cache(maxsize=1024)
 def _strange(word: str) -> bool:
     """A status that isn't well is a fault, whatever its name; a number may mean anything."""
     return word.casefold() not in words.KNOWN and not _is_number(word) and not _begins(word, words.FINE)
@@ -183,7 +199,11 @@ def _fault(told: Any, key: str, limits: Limits) -> str:
 
 
 def _first(members: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
-    return next((members[key] for key in keys if members.get(key) is not None), None)
+    for key in keys:
+        value = members.get(key)
+        if value is not None:
+            return value
+    return None
 
 
 def _number(value: Any) -> float | None:

@@ -8,14 +8,13 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import aiomqtt
 import structlog
-from paho.mqtt.client import MQTTMessage
 
 from collectors.mqtt.broker import embedded_broker
 from collectors.mqtt.canary import Canary
 from collectors.mqtt.config import MqttConfig
 from collectors.mqtt.dialects import readers
 from collectors.mqtt.inbox import Inbox, Refused
-from collectors.mqtt.link import Hear, HungUp, Link, MqttConnectError, client_id, tls_context, why
+from collectors.mqtt.link import Hear, HungUp, Link, Message, MqttConnectError, client_id, tls_context, why
 from gateway.plugin import Host, Intake
 
 log = structlog.get_logger()
@@ -68,7 +67,7 @@ class MqttCollector:
         )
         canary = Canary(every_s=self._config.canary_s, mark=f"{self._random.getrandbits(64):016x}")
 
-        def hear_own(message: MQTTMessage) -> None:
+        def hear_own(message: Message) -> None:
             inbox.skip(message)
             if canary.heard(bytes(message.payload)):
                 intake.connected(True, proven=True)
@@ -90,7 +89,7 @@ class MqttCollector:
             async with asyncio.TaskGroup() as tasks:
                 beside = [
                     tasks.create_task(self._say(link, b"online"), name="mqtt-say-online"),
-                    tasks.create_task(self._prove(link, canary, intake), name="mqtt-canary"),
+                    tasks.create_task(self._prove(link, canary, inbox, intake), name="mqtt-canary"),
                 ]
                 reason = await self._serve(link, inbox)
                 for task in beside:
@@ -146,7 +145,7 @@ class MqttCollector:
             inbox.changed.clear()
         return why(link.ended.exception())
 
-    async def _prove(self, link: Link, canary: Canary, intake: Intake) -> None:
+    async def _prove(self, link: Link, canary: Canary, inbox: Inbox, intake: Intake) -> None:
         """Send canaries, and tell when they don't come back; a broker that does not let us is none the worse."""
         clock = self._host.clock
         if not self._config.canary_s:
@@ -159,7 +158,10 @@ class MqttCollector:
             return
         while True:
             link.send(self._canary_topic, canary.next(clock.monotonic_s()))
+            heard = inbox.heard
             await clock.sleep(self._config.canary_s)
+            if inbox.heard != heard:
+                canary.brought(clock.monotonic_s())
             if canary.lost(clock.monotonic_s()):
                 link.drop()  # it is connected to nobody: a new connection may be better
             elif canary.deaf(clock.monotonic_s()):

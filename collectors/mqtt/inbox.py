@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 import structlog
-from paho.mqtt.client import MQTTMessage
 
 from collectors.mqtt.codec import PayloadError, Reading, read
 from collectors.mqtt.config import MqttConfig, Topic
 from collectors.mqtt.dialects import Dialect, Reader, readers
+from collectors.mqtt.link import Message
 from collectors.mqtt.sparkplug import Sparkplug
 from collectors.mqtt.topics import Place, Template
 from gateway.core.event import Beat, BeatKind
@@ -48,20 +48,23 @@ class Inbox:
         self._dialects = readers(config.limits) if dialects is None else dialects
         self._routes = [(Template(topic.template), topic) for topic in config.topics]
         self._unacknowledged: deque[tuple[int, Waiting | None]] = deque()
+        self.heard = 0
+        """Messages of others so far."""
         self._waiting_qos0 = 0
         self._failed = False
         self.changed = asyncio.Event()
         """Set when `settle` may have something to do."""
 
-    def skip(self, message: MQTTMessage) -> None:
+    def skip(self, message: Message) -> None:
         """Take a message that is no input, but has its place in the order of acknowledgements."""
         if message.qos:
             self._unacknowledged.append((message.mid, None))
             self.changed.set()
 
-    def hear(self, message: MQTTMessage) -> None:
+    def hear(self, message: Message) -> None:
         """Take a message; nothing is raised, since one bad message must not end the connection."""
         self._intake.received()
+        self.heard += 1
         if message.qos == 0 and self._waiting_qos0 >= self._config.max_waiting_qos0:
             self._intake.dropped(Dropped.OVERLOAD)
             return
@@ -95,12 +98,20 @@ class Inbox:
         """Whether there is room for more again, with some distance from `full`."""
         return len(self._unacknowledged) <= self._config.receive_maximum // 2
 
-    def settle(self, acknowledge: Callable[[int], None]) -> None:
+    def settle(self, acknowledge: Callable[[list[int]], None]) -> None:
         """Acknowledge what is on disk, in order of arrival (MQTT 5 section 4.6), up to the first that is not.
 
         Raises:
             Refused: the intake did not keep a message.
         """
+        settled: list[int] = []
+        try:
+            self._settle(settled)
+        finally:
+            if settled:
+                acknowledge(settled)
+
+    def _settle(self, settled: list[int]) -> None:
         line = self._unacknowledged
         while line:
             mid, waiting = line[0]
@@ -111,9 +122,9 @@ class Inbox:
                 if waiting.cancelled() or error is not None:
                     raise Refused(str(error) if error else "it was given up")
             line.popleft()
-            acknowledge(mid)
+            settled.append(mid)
 
-    def _keep(self, message: MQTTMessage) -> Waiting | None:
+    def _keep(self, message: Message) -> Waiting | None:
         found = self._find(message)
         if found is None:
             return self._unreadable(message, Dropped.UNSUPPORTED, source="", detail="no topic of ours")
@@ -126,7 +137,7 @@ class Inbox:
             self._bury_devices(message)
         return self._tell(message, place, reading)
 
-    def _read(self, message: MQTTMessage, topic: Topic) -> Reading:
+    def _read(self, message: Message, topic: Topic) -> Reading:
         if topic.dialect is not Dialect.OWN:
             return self._dialects[topic.dialect](bytes(message.payload), message.topic)
         return read(
@@ -137,7 +148,7 @@ class Inbox:
             limits=self._limits,
         )
 
-    def _bury_devices(self, message: MQTTMessage) -> None:
+    def _bury_devices(self, message: Message) -> None:
         """A Sparkplug node's death is that of its devices (tck-id-operational-behavior-device-ddeath)."""
         sparkplug = self._dialects[Dialect.SPARKPLUG]
         for name in sparkplug.devices(message.topic) if isinstance(sparkplug, Sparkplug) else ():
@@ -148,7 +159,7 @@ class Inbox:
                     self._tell(message, place, Reading(kind=BeatKind.WILL))
                     break
 
-    def _tell(self, message: MQTTMessage, place: Place, reading: Reading) -> Waiting | None:
+    def _tell(self, message: Message, place: Place, reading: Reading) -> Waiting | None:
         return self._intake.beat(
             Beat(
                 collector=self._collector,
@@ -167,7 +178,7 @@ class Inbox:
             )
         )
 
-    def _find(self, message: MQTTMessage) -> tuple[Place, Topic] | None:
+    def _find(self, message: Message) -> tuple[Place, Topic] | None:
         try:
             name = message.topic
         except UnicodeDecodeError:
@@ -178,7 +189,7 @@ class Inbox:
                 return place, topic
         return None
 
-    def _unreadable(self, message: MQTTMessage, reason: Dropped, *, source: str, detail: str) -> Waiting | None:
+    def _unreadable(self, message: Message, reason: Dropped, *, source: str, detail: str) -> Waiting | None:
         """Unreadable QoS 1 messages are kept raw and acknowledged; otherwise they would come again for ever."""
         if message.qos == 0:
             self._intake.dropped(reason, source=source, detail=detail)
@@ -207,5 +218,5 @@ def _failed(error: Exception) -> Waiting:
     return waiting
 
 
-def _content_type(message: MQTTMessage) -> str:
+def _content_type(message: Message) -> str:
     return getattr(message.properties, "ContentType", "") if message.properties is not None else ""

@@ -1,7 +1,7 @@
 """The members of a payload as labels: flat, printable, bounded in number, depth and length."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -25,19 +25,29 @@ class Limits:
     description_chars: int = 2_000
 
 
-def flat(members: Mapping[str, Any], limits: Limits) -> Iterator[tuple[str, str]]:
+def flat(members: Mapping[str, Any], limits: Limits) -> dict[str, str]:
     """All leaves as ``path.to.leaf`` and text, in their order, no more and no deeper than the limits allow."""
-    left = limits.labels
-    own = [(key, value, 1) for key, value in members.items() if key not in _NOT_OURS_TO_BELIEVE]
-    waiting: list[tuple[str, Any, int]] = own[::-1]
-    while waiting and left:
-        path, value, depth = waiting.pop()
+    labels: dict[str, str] = {}
+    own = ((key, value) for key, value in members.items() if key not in _NOT_OURS_TO_BELIEVE)
+    _gather(own, labels, limits, prefix="", depth=1, left=limits.labels)
+    return labels
+
+
+def _gather(
+    items: Iterable[tuple[str, Any]], labels: dict[str, str], limits: Limits, *, prefix: str, depth: int, left: int
+) -> int:
+    """Take the leaves under ``items``, as many as are ``left``; how many may follow."""
+    for key, value in items:
+        if not left:
+            break
+        path = (prefix + key)[: limits.key_chars]
         if isinstance(value, _PLAIN) or not isinstance(value, Mapping | list | tuple):
             left -= 1
-            yield path, line(value, limits.value_chars)
+            labels[path] = line(value, limits.value_chars)
         elif depth < limits.depth:
-            children = list(_children(value, limits))
-            waiting += [(f"{path}.{key}"[: limits.key_chars], child, depth + 1) for key, child in children[::-1]]
+            below = _children(value, limits)
+            left = _gather(below, labels, limits, prefix=f"{path}.", depth=depth + 1, left=left)
+    return left
 
 
 def _children(value: Any, limits: Limits) -> Iterator[tuple[str, Any]]:
@@ -47,24 +57,27 @@ def _children(value: Any, limits: Limits) -> Iterator[tuple[str, Any]]:
 
 def line(value: Any, chars: int) -> str:
     """A leaf as one printable line of at most ``chars`` characters."""
+    text = value[: 2 * chars] if isinstance(value, str) else _text(value, chars)
+    if not text.isprintable():  # control and bidirectional characters, lone surrogates
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return (" ".join(text.split()) if " " in text else text)[:chars]
+
+
+def _text(value: Any, chars: int) -> str:
     match value:
-        case str():
-            text = value[: 2 * chars]
         case bool():
             text = "true" if value else "false"
-        case None:
-            text = ""
+        case float():
+            text = f"{value:.15g}"
         case int():
             # Python refuses to write very long integers in decimal, and takes quadratic time for long ones.
             text = str(value) if value.bit_length() <= 64 else f"{value:#x}"  # noqa: PLR2004 - a machine word
-        case float():
-            text = f"{value:.15g}"
+        case None:
+            text = ""
         case bytes():
             text = value[:chars].hex()
         case dt.datetime():
             text = value.isoformat()
         case _:
             text = type(value).__name__
-    if not text.isprintable():  # control and bidirectional characters, lone surrogates
-        text = "".join(character if character.isprintable() else " " for character in text)
-    return (" ".join(text.split()) if " " in text else text)[:chars]
+    return text

@@ -1,8 +1,9 @@
 """One connection to the broker: all that knows the inside of aiomqtt and paho is in this file.
 
-We use aiomqtt 2.5 for its event loop work, and go beneath it for five things that it does not offer: acknowledging by
-hand (its issue 345), hearing messages without a task each, an executor of our own for connecting, an error at once when
-the broker hangs up instead of answering, and surely closing the socket of a connection that failed.
+We use aiomqtt 2.5 for its event loop work, and go beneath it for six things that it does not offer: acknowledging by
+hand (its issue 345), many at once; hearing messages without a task each; reading many packets by one system call; an
+executor of our own for connecting; an error at once when the broker hangs up instead of answering; and surely closing
+the socket of a connection that failed.
 
 A link is used once. A client that is entered again after an unexpected disconnect reports success without having
 spoken to the broker (its issue 369).
@@ -11,6 +12,7 @@ spoken to the broker (its issue 369).
 import asyncio
 import contextlib
 import logging
+import math
 import socket
 import ssl
 from collections.abc import Callable
@@ -19,27 +21,34 @@ from typing import Any
 
 import aiomqtt
 from aiomqtt.exceptions import MqttCodeError, MqttConnectError
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTT_ERR_SUCCESS, MQTTMessage
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTT_ERR_SUCCESS, MQTTMessage, time_func
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.exception import MalformedPacket
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from collectors.mqtt.codec import TopicKind
 from collectors.mqtt.config import MqttConfig, Topic
+from collectors.mqtt.packets import Cutter, MalformedPacketError, Published, plain, pubacks
 from collectors.mqtt.topics import Template
 
-Hear = Callable[[MQTTMessage], None]
+Message = MQTTMessage | Published
+Hear = Callable[[Message], None]
 
 FAREWELL_S = 2.0
 """How long a clean disconnect may take."""
+READ_BYTES = 16_384
+"""Bytes read before the event loop gets its turn: about a hundred beats, and as much as one record of TLS."""
 _MOST_PACKET_FACTOR = 16
+_PUBACK = 0x40
 _QUIET = logging.getLogger("collectors.mqtt.paho")
 _QUIET.setLevel(logging.CRITICAL)  # we tell what happens ourselves, once
 _REFUSED = 0x80
 """SUBACK reason codes from here on are refusals (MQTT 5 section 3.9.3, MQTT 3.1.1 section 3.9.3)."""
 
 
-__all__ = ["HungUp", "Link", "MqttConnectError", "client_id", "tls_context", "why"]
+__all__ = ["HungUp", "Link", "Message", "MqttConnectError", "client_id", "tls_context", "why"]
 
 
 class HungUp(aiomqtt.MqttError):
@@ -85,13 +94,11 @@ class Link(aiomqtt.Client):
         self._client.connect_timeout = config.connect_timeout_s
         # Before connecting: a resumed session replays right behind the CONNACK, before we subscribe.
         self._client.manual_ack_set(True)
-        own = own_topic.encode()
-
-        def on_message(_client: Any, _userdata: Any, message: MQTTMessage) -> None:
-            ours = message._topic == own  # noqa: SLF001 - its public name decodes it each time
-            (hear_own if ours else hear)(message)
-
-        self._client.on_message = on_message
+        self._client.on_message = lambda _client, _userdata, message: hear(message)
+        self._hear, self._hear_own, self._own_topic = hear, hear_own, own_topic
+        self._cutter = Cutter()
+        self._patience: asyncio.Timeout | None = None
+        """How long we wait for an answer: anew whenever something comes, since an answer comes behind what waits."""
         self._paused_fd = -1
         self._connected.add_done_callback(_look_at)
         self._disconnected.add_done_callback(_look_at)
@@ -151,7 +158,13 @@ class Link(aiomqtt.Client):
         await self._subscribe(wanted, filters)
 
     async def _subscribe(self, wanted: Any, filters: list[str]) -> None:
-        codes: Any = await self.subscribe(wanted)
+        try:
+            async with asyncio.timeout(self.timeout) as self._patience:
+                codes: Any = await self.subscribe(wanted, timeout=math.inf)
+        except TimeoutError:
+            raise aiomqtt.MqttError("it does not answer") from None
+        finally:
+            self._patience = None
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             # Python 3.11's wait_for, which aiomqtt uses, forgets a cancellation that comes together with the answer.
@@ -160,10 +173,10 @@ class Link(aiomqtt.Client):
             if getattr(code, "value", code) >= _REFUSED:
                 raise aiomqtt.MqttError(f"it does not let us subscribe to {name} ({code})")
 
-    def acknowledge(self, mid: int) -> None:
-        """Send the PUBACK of a QoS 1 message; void if the connection is over, since then it comes again."""
+    def acknowledge(self, mids: list[int]) -> None:
+        """Send the PUBACKs of QoS 1 messages; void if the connection is over, since then they come again."""
         if not self._disconnected.done():
-            self._client.ack(mid, 1)
+            self._client._packet_queue(_PUBACK, pubacks(mids), mids[-1], 1)  # noqa: SLF001 - `ack` sends them singly
 
     def pause(self) -> None:
         """Stop reading: too many messages wait for their acknowledgement."""
@@ -183,15 +196,47 @@ class Link(aiomqtt.Client):
             self._loop.call_soon(self._read)  # TLS may have decrypted more than was taken
 
     def _read(self) -> None:
+        """Take what has come, up to `READ_BYTES`; called again while there is more."""
+        paho_socket = self._client.socket()
+        if paho_socket is None or self._paused_fd >= 0:
+            return
         try:
-            more = True
-            while more and self._paused_fd < 0:
-                self._client.loop_read()
-                tls = self._client.socket()
-                more = isinstance(tls, ssl.SSLSocket) and tls.pending() > 0
+            data = paho_socket.recv(READ_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        except OSError:
+            data = b""
+        try:
+            self._take(data)
         except Exception as error:  # noqa: BLE001 - as in aiomqtt: any failure to read is the end of the connection
             if not self._disconnected.done():
                 self._disconnected.set_exception(error)
+        if isinstance(paho_socket, ssl.SSLSocket) and paho_socket.fileno() >= 0 and paho_socket.pending():
+            self._loop.call_soon(self._read)  # decrypted already: the system does not tell of it
+
+    def _take(self, data: bytes) -> None:
+        """Hear the messages in what was read; everything else, and the end, is the library's."""
+        if data and self._patience is not None and not self._patience.expired():
+            self._patience.reschedule(self._loop.time() + self.timeout)
+        client = self._client
+        client._last_bytes_received = time_func()  # noqa: SLF001 - by which it knows when to ping
+        outcome = MQTT_ERR_SUCCESS if data else MQTTErrorCode.MQTT_ERR_CONN_LOST
+        try:
+            for first, body in self._cutter.cut(data):
+                message = plain(first, body, five=self.five)
+                if message is not None:
+                    (self._hear_own if message.topic == self._own_topic else self._hear)(message)
+                    continue
+                client._in_packet.update(  # noqa: SLF001
+                    {"command": first, "packet": bytearray(body), "remaining_length": len(body), "pos": 0}
+                )
+                outcome = client._packet_handle()  # noqa: SLF001
+                if outcome != MQTT_ERR_SUCCESS:
+                    break
+        except (MalformedPacket, MalformedPacketError):
+            outcome = MQTTErrorCode.MQTT_ERR_PROTOCOL
+        if outcome != MQTT_ERR_SUCCESS:
+            client._loop_rc_handle(outcome)  # noqa: SLF001
 
     async def close(self) -> None:
         """Say goodbye, so that the broker does not publish our will, and let go of the socket."""
@@ -206,6 +251,11 @@ class Link(aiomqtt.Client):
         self._client._sock_close()  # noqa: SLF001 - paho offers no other way to close without a DISCONNECT
         if not self._disconnected.done():
             self._disconnected.set_result(None)
+
+    def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
+        """Like aiomqtt's, but read by us; called in the thread that connects."""
+        super()._on_socket_open(client, userdata, sock)
+        self._loop.call_soon_threadsafe(self._loop.add_reader, sock.fileno(), self._read)
 
     def _let_go(self, connecting: "asyncio.Future[None]") -> None:
         _look_at(connecting)

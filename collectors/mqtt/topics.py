@@ -2,14 +2,14 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 CAPTURES = ("site", "station")
 NAME_CHARS = 200
 """Longest name that a topic may give to a site or a station."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Whom a topic names."""
 
     station: str
@@ -46,10 +46,10 @@ class Template:
         found = self._pattern.fullmatch(topic)
         if found is None:
             return None
-        named = found.groupdict()
-        if not all(len(name) <= NAME_CHARS and name.isprintable() for name in named.values()):
+        place = Place(**found.groupdict())
+        if not (place.station.isprintable() and place.site.isprintable()):
             return None
-        return Place(**named)
+        return place if len(place.station) <= NAME_CHARS and len(place.site) <= NAME_CHARS else None
 
     def fill(self, *, station: str, site: str = "") -> str:
         """The topic on which this station publishes.

@@ -92,9 +92,9 @@ class BeatKind(StrEnum):
     """It went on purpose (retired or asleep): silence is not an outage."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Beat:
-    """One sign of life, or of its end, from a station."""
+    """One sign of life, or of its end, from a station. A value, and unfrozen for the reason that `Station` gives."""
 
     collector: str
     station: str

@@ -1,6 +1,7 @@
 """What a unit of work does, in SQL for SQLite."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -47,6 +48,11 @@ _MIDDLE_OF_TIMELINES = (
 )
 _IS_PLANNED = "coalesce(json_extract(body, '$.planned'), 0)"
 _WINDOWS_OVER = f"SELECT id FROM mute WHERE until_ms < ? AND (from_ms < ? OR NOT {_IS_PLANNED})"
+
+# One statement for all: each one that is run gives up the interpreter's lock, and waits to get it back.
+_SAVE_STATIONS = "INSERT OR REPLACE INTO station (name, site, state, seen_ms, body) SELECT {} FROM json_each(?)".format(
+    ", ".join(f"json_extract(value, '$[{place}]')" for place in range(5))
+)
 
 
 class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
@@ -219,10 +225,8 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
         return [rows.station_of(row) for row in found]
 
     def save_stations(self, stations: Iterable[Station]) -> None:
-        self._db.executemany(
-            "INSERT OR REPLACE INTO station (name, site, state, seen_ms, body) VALUES (?, ?, ?, ?, ?)",
-            [rows.station_row(station) for station in stations],
-        )
+        every = json.dumps([rows.station_row(station) for station in stations])
+        self._db.execute(_SAVE_STATIONS, (every,))
 
     def get(self, key: str) -> bytes | None:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

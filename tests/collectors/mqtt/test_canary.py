@@ -28,6 +28,20 @@ def test_two_that_are_missing_make_us_deaf_and_six_the_connection_useless() -> N
     assert (canary.deaf(1000), canary.missing_s(1000)) == (False, 0)
 
 
+def test_a_connection_that_brings_others_is_slow_and_not_useless() -> None:
+    canary = Canary(every_s=10, mark="m")
+    assert canary.heard(canary.next(0))
+    for now_s in range(10, 710, 10):
+        canary.next(now_s)
+        canary.brought(now_s)
+        assert canary.deaf(now_s) is (now_s > 30)  # it stays away, however much else comes
+        assert canary.lost(now_s) is (now_s > 610)
+    canary = Canary(every_s=10, mark="m", proven=True)
+    canary.next(0)
+    canary.brought(50)
+    assert (canary.lost(110), canary.lost(111)) == (False, True)  # since then nothing has come
+
+
 def test_those_of_another_connection_and_repeats_prove_nothing() -> None:
     canary = Canary(every_s=10, mark="m")
     payload = canary.next(0)

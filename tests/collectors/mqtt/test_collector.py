@@ -311,6 +311,36 @@ async def test_a_subscription_that_is_refused_is_told(listening, eventually) -> 
     assert "does not let us subscribe to fleet/+/+/status" in logs[0]["why"]
 
 
+async def test_an_answer_that_comes_behind_a_backlog_is_waited_for(listening, eventually) -> None:
+    beat = b"\x30\x11\x00\x0dfleet/n/s/sta" + b"ok"
+
+    async def broker(reader, writer) -> None:
+        await reader.read(1024)
+        writer.write(b"\x20\x02\x00\x00")
+        subscribe = await reader.read(1024)
+        for _ in range(30):
+            writer.write(beat)
+            await asyncio.sleep(0.01)
+        writer.write(b"\x90\x04" + subscribe[2:4] + b"\x01\x01")
+        await reader.read()
+
+    async with (
+        Peer(broker) as peer,
+        listening(
+            peer.url,
+            connected=False,
+            protocol="3.1.1",
+            connect_timeout_s=0.15,
+            canary_s=0,
+            status_topic="",
+            topics=({"template": "fleet/{site}/{station}/sta"},),
+        ) as intake,
+    ):
+        await eventually(lambda: intake.link_up is not None)
+        assert intake.link_up
+        assert len(intake.beats) == 30
+
+
 class ImpatientIntake(RecordingIntake):
     """Has the collector cancelled so many turns of the loop after a beat."""
 

@@ -34,12 +34,12 @@ async def test_acknowledgements_wait_for_the_disk_and_keep_their_order() -> None
     box = inbox(intake)
     for mid, payload in ((1, b"ok"), (2, b"fault"), (3, b"ok"), (4, b"\xff")):
         box.hear(message(payload, mid=mid))
-    box.settle(acknowledged.append)
+    box.settle(acknowledged.extend)
     assert acknowledged == [1]
     box.changed.clear()
     intake.release()
     await asyncio.wait_for(box.changed.wait(), 1)
-    box.settle(acknowledged.append)
+    box.settle(acknowledged.extend)
     assert acknowledged == [1, 2, 3, 4]
 
 
@@ -50,7 +50,7 @@ async def test_what_is_refused_is_never_acknowledged_nor_what_came_after_it() ->
     box.hear(message(b"ok", mid=2))
     intake.release(Overloaded("too much waits"))
     with pytest.raises(Refused, match="too much waits"):
-        box.settle(acknowledged.append)
+        box.settle(acknowledged.extend)
     assert acknowledged == []
 
 
