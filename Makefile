@@ -4,6 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?= tests
 JOBS ?= 2
+SPARKPLUG := tests/collectors/mqtt/sparkplug_peer
 
 .PHONY: help run demo test faults fleet bench tools lint types layers docs pages wheel lock clean
 
@@ -16,7 +17,7 @@ run: .venv/run  ## hear traps, beats and mail on this machine, with embedded def
 demo: .venv/run  ## the same with a simulated fleet
 	@$(BIN)/tocsin demo
 
-test: .venv/dev tools lint types layers pages  ## everything that must hold: tools, style, types, layers, documentation, tests
+test: .venv/dev .venv/sparkplug tools lint types layers pages  ## everything that must hold: tools, style, types, layers, documentation, tests
 	$(BIN)/pytest -n $(JOBS) $(TESTS)
 
 faults: .venv/dev tools  ## simulated crashes, real kills and power cuts; ends with one line of JSON
@@ -62,6 +63,8 @@ lock: .venv/dev  ## resolve all dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra broker --group build --group test --group lint --group docs -c requirements.lock pyproject.toml \
 		-o requirements-dev.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(SPARKPLUG).in -o $(SPARKPLUG).lock
 
 clean:  ## forget the environment and everything made
 	rm -rf .venv dist build docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
@@ -80,3 +83,7 @@ clean:  ## forget the environment and everything made
 	$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
 	$(PIP) check
 	@touch $@
+
+# The peer of the tests of Sparkplug wants another paho than ours. Where it cannot be had, its test is skipped.
+.venv/sparkplug: $(SPARKPLUG).lock | .venv/bin/python
+	@.ci/peer $@ $<

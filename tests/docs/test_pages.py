@@ -206,3 +206,11 @@ def test_the_tests_that_pages_point_to_exist():
     named = {(page.name, path) for page in ROOT.glob("docs/*.md") for path in PATH_OF_TESTS.findall(page.read_text())}
     assert len(named) > 15
     assert not [where for where in sorted(named) if not (ROOT / where[1]).exists()]
+
+
+def test_the_index_of_stories_names_tests_that_there_are() -> None:
+    tests = Path(__file__).parents[1]
+    named = re.findall(r"`(?:tests/)?([^`]+)`", (tests / "scenarios" / "README.md").read_text())
+    source = "".join(path.read_text() for path in tests.rglob("test_*.py"))
+    assert len(named) > 20
+    assert [name for name in named if f"def {name}(" not in source and not (tests / name).exists()] == []

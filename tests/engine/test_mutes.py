@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.decision import Verb
+from gateway.core.gather import Caps, Gatherings, Group, Rate, Scope
 from gateway.core.inhibit import Inhibition, Inhibitions
 from gateway.core.inventory import Inventory, Known
 from gateway.core.match import Matcher
@@ -276,18 +277,40 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
+GATHERED = Gatherings(
+    groups=(Group(name="site", matchers=(Matcher.parse("condition != power_down"),), by=("site",), more_than=3, within_ms=9000, until=1),),
+    rates={Scope.SOURCE: Rate(1, 1), Scope.ALL: Rate(4, 2)},
+    caps=Caps(source_new_per_min=2, open_max=5),
+)  # fmt: skip
+
+
+def _windows(now_ms: int) -> tuple[Window, ...]:
+    return (
+        Window(id="s", kind=Muted.SILENCE, match=("source = b",), from_ms=now_ms, until_ms=now_ms + 14_000),
+        Window(
+            id="m", kind=Muted.MAINTENANCE, match=("source = r1",), from_ms=now_ms + 10_000, until_ms=now_ms + 20_000
+        ),
+    )
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, hold=st.sampled_from([0, 5000]))
 async def test_mutes_commute_with_restarts(build, steps, hold: int) -> None:
-    """With or without restarts between, the same is muted, and in the end the same tickets are wished for."""
+    """With or without restarts between, the same is muted, and in the end the same tickets are wished for.
+
+    Inhibitions, what rests on what, a group, storms, a cap, a silence from the start and a maintenance that begins later.
+    """
     seen = []
     for restarts in (False, True):
         folder, clock, told = f"state{next(FOLDERS)}", None, []
         parts = [*([one] for one in steps), []] if restarts else [steps]
         for number, part in enumerate(parts):
             async with build(runs=False, folder=folder, clock=clock, hold_ms=hold) as bench:
+                if clock is None:
+                    for window in _windows(bench.clock.now_ms()):
+                        await bench.engine.save_window(window)
                 clock = bench.clock
-                await prepared(bench)
+                await bench.engine.mute_by(no_plan, BOOK, GATHERED)
                 for (source, condition), kind, wait in part:
                     bench.offer(source, kind, condition=condition, labels={"site": "lyon"})
                     await bench.engine.drain()

@@ -277,3 +277,50 @@ async def test_a_storm_is_one_ticket_and_calm_opens_those_of_survivors(build) ->
         await house.sees(object="12", state="open", muted=[], ticket_state="open")
         await house.quiet()
         assert len((await house.get("/api/v1/tickets"))["items"]) == 7
+
+
+QUIET = """
+[[rule]]
+name = "alarm without an end"
+condition = "linkDown"
+clear_after = "10m"
+"""
+
+
+async def test_in_maintenance_a_device_that_is_quiet_is_not_well(build) -> None:
+    async with build(more=QUIET) as house:
+        await house.link("down")
+        await house.sees(state="open", ticket_state="open")
+        await house.passes(minutes=4)
+        await said(house, "maintenance", "add", "source = 127.0.0.1", "--for", "1h")
+        await house.passes(seconds=2)
+        seen = await house.sees(state="open", muted=["maintenance"])
+        for _ in range(3):
+            await house.passes(minutes=21)
+        await house.sees(id=seen["id"], state="open", muted=[])
+        await house.passes(minutes=3)
+        await house.sees(id=seen["id"], state="open")
+        await house.passes(minutes=3, seconds=30)
+        await house.sees(id=seen["id"], state="resolved", ticket_state="resolved")
+
+
+RESTS = """
+[inhibition]
+down = ["link_down"]
+[[source]]
+name = "192.0.2.2"
+depends_on = ["192.0.2.1"]
+"""
+
+
+async def test_what_rests_on_a_source_that_is_down_waits_for_it(build) -> None:
+    router, behind = {"version": "1", "agent": "192.0.2.1"}, {"version": "1", "agent": "192.0.2.2"}
+    async with build(more=RESTS, snmp='relays = ["127.0.0.1"]') as house:
+        await house.link("down", **router)
+        await house.sees(source="192.0.2.1", ticket_state="open")
+        await house.link("down", **behind)
+        await house.sees(source="192.0.2.2", state="open", muted=["inhibited"], ticket_state=None)
+        await house.link("up", **router)
+        await house.sees(source="192.0.2.1", state="resolved")
+        await house.passes(seconds=3)
+        await house.sees(source="192.0.2.2", muted=[], ticket_state="open")

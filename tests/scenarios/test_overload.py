@@ -77,6 +77,28 @@ async def test_a_device_gone_mad_costs_its_budget_and_one_ticket(build) -> None:
         assert balance("snmp") == before
 
 
+async def test_beyond_the_cap_over_all_sources_troubles_are_a_number_until_there_is_room(build) -> None:
+    async with build(more="[engine]\nopen_max = 3") as house:
+        before = balance("snmp")
+        for port in (1, 2, 3):
+            await house.link("down", port=port, inform=True)
+        shout(house.ports["trap"], 9)
+        overflow = await house.sees(condition="overflow", occurrences=9, ticket_state="open")
+        assert overflow["priority"] == "P2"
+        assert len(await house.incidents()) == 4, "and nothing else has begun"
+        await house.quiet()
+        ticket = await house.desk.show(overflow["tickets"][0]["id"])
+        assert "By source: 127.0.0.1 9" in ticket.description
+        for port in (1, 2, 3):
+            await house.link("up", port=port, inform=True)
+        await house.passes(minutes=3)
+        await house.sees(condition="overflow", state="resolved", ticket_state="resolved")
+        shout(house.ports["trap"], 1)
+        await house.sees(condition="1.3.6.1.4.1.99999.0.1", state="open", ticket_state="open")
+        await house.quiet()
+        assert balance("snmp") == before
+
+
 async def test_the_books_hold_for_stations_that_go_and_come_back(build) -> None:
     async with build() as house:
         before = balance("mqtt", "watch", "tocsin")
