@@ -91,6 +91,7 @@ def limits_of(config: Config) -> EngineLimits:
     engine = config.engine
     return EngineLimits(
         lazy_s=engine.lazy_ms / 1000,
+        repeat_s=engine.repeat_ms / 1000,
         batch_max=engine.batch_max,
         pending_max=engine.pending_max,
         bytes_max=engine.pending_bytes,

@@ -3,6 +3,9 @@
 A storm of one event costs one row: each repeat is a number that grows. Order is kept where it matters, within a
 fingerprint: a raise, a clear and a raise stay three runs. Folding changes no outcome: only what the core would decide
 alike becomes one run.
+
+There are two lanes. What merely repeats what is on disk already, and nobody waits for, is patient: it grows until it is
+hastened. As soon as anything else comes for its fingerprint, it goes with that, before it.
 """
 
 import asyncio
@@ -38,6 +41,8 @@ class Run:
     waiters: list[Waiter] = field(default_factory=list)
     order: int = 0
     """Its place among all runs: in this order they are decided, since one incident may mute another."""
+    grows: bool = True
+    """It waits, and is the last of its fingerprint: one more of the same may join it."""
 
     @property
     def count(self) -> int:
@@ -80,6 +85,8 @@ class Pending:
         self._limit = limit
         self._bytes_max = bytes_max
         self._runs: dict[str, list[Run]] = {}
+        self._patient: dict[str, Run] = {}
+        """Runs that only repeat what is on disk; no fingerprint is here and in `_runs`."""
         self._entries = 0
         self._runs_seen = 0
         self._bytes = 0
@@ -91,47 +98,88 @@ class Pending:
         """How many of them somebody waits for."""
 
     def __len__(self) -> int:
+        return len(self._runs) + len(self._patient)
+
+    @property
+    def pressing(self) -> int:
+        """Fingerprints that are not patient."""
         return len(self._runs)
 
-    def add(self, event: Event, verdict: Verdict, waiter: Waiter | None) -> bool | None:
-        """Take an event: True if it was folded into a waiting run, False if it is a run of its own, None if full."""
-        runs = self._runs.get(verdict.fingerprint)
-        folded = runs is not None and runs[-1].folds(event, verdict)
+    @property
+    def patient(self) -> int:
+        """Fingerprints that are."""
+        return len(self._patient)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether those that are patient take so much room that others may soon find none."""
+        return self._entries * 2 >= self._limit and bool(self._patient)
+
+    def add(self, event: Event, verdict: Verdict, waiter: Waiter | None, *, repeats: bool = False) -> bool | None:
+        """Take an event: True if it was folded into a waiting run, False if it is a run of its own, None if full.
+
+        ``repeats``: it would be merely counted by what is on disk, so that it may be patient.
+        """
+        mark = verdict.fingerprint
+        last = self._last(mark)
+        folded = last is not None and last.folds(event, verdict)
         if (self._entries >= self._limit or self._bytes >= self._bytes_max) and (waiter is not None or not folded):
             return None  # one more of the same that nobody waits for always has room
-        if runs is None:
-            runs = self._runs[verdict.fingerprint] = []
-        if not folded:
-            self._runs_seen += 1
-            runs.append(Run(event, verdict, event.at_ms, event.at_ms, order=self._runs_seen))
-            self._entries += 1
-            self._bytes += runs[-1].weight
-        run = runs[-1]
+        patient = waiter is None and (folded or (last is None and repeats and not _is_mail(event)))
+        if not patient:
+            self._hasten(mark)
+        run = last if folded and last is not None else self._begin(event, verdict, patient=patient)
         run.last_ms = max(run.last_ms, event.at_ms)
         if waiter is None:
             run.offered += 1
         else:
             run.waiters.append(waiter)
-            self._urgent[verdict.fingerprint] = None
+            self._urgent[mark] = None
             self._entries += 1
             self.waiting += 1
         self.inputs += 1
         return folded
 
+    def _begin(self, event: Event, verdict: Verdict, *, patient: bool) -> Run:
+        self._runs_seen += 1
+        run = Run(event, verdict, event.at_ms, event.at_ms, order=self._runs_seen)
+        self._entries += 1
+        self._bytes += run.weight
+        if patient:
+            self._patient[verdict.fingerprint] = run
+            return run
+        runs = self._runs.setdefault(verdict.fingerprint, [])
+        if runs:
+            runs[-1].grows = False
+        runs.append(run)
+        return run
+
+    def _last(self, mark: str) -> Run | None:
+        runs = self._runs.get(mark)
+        return runs[-1] if runs is not None else self._patient.get(mark)
+
     def waiting_for(self, fingerprint: str) -> Run | None:
         """The run that one more of this fingerprint would join, if it is one that anything can join."""
-        runs = self._runs.get(fingerprint)
-        return runs[-1] if runs is not None and not _is_mail(runs[-1].event) else None
+        run = self._last(fingerprint)
+        return run if run is not None and not _is_mail(run.event) else None
 
     def count(self, run: Run, at_ms: int) -> bool:
-        """One more that nobody waits for of what ``run`` has; False if it waits no more, or isn't the last of its kind."""
-        runs = self._runs.get(run.verdict.fingerprint)
-        if runs is None or runs[-1] is not run:
+        """One more that nobody waits for of what ``run`` has; False if it grows no more."""
+        if not run.grows:
             return False
         run.offered += 1
         run.last_ms = max(run.last_ms, at_ms)
         self.inputs += 1
         return True
+
+    def hasten(self) -> None:
+        """Let what is patient go with the next commits; until then it still grows."""
+        for mark in list(self._patient):
+            self._hasten(mark)
+
+    def _hasten(self, mark: str) -> None:
+        if mark in self._patient:
+            self._runs[mark] = [self._patient.pop(mark)]
 
     def take(self, most: int) -> list[Run]:
         """Remove and return at most ``most`` runs: of fingerprints that somebody waits for, then of the oldest.
@@ -156,10 +204,13 @@ class Pending:
             if len(taken) == most:
                 break
         self._count(taken, -1)
+        for run in taken:
+            run.grows = False
         return taken
 
     def give_back(self, runs: list[Run]) -> None:
         """Put runs that could not be committed before what came since; those who waited were told to try again."""
+        self.hasten()
         given: dict[str, list[Run]] = {}
         kept = []
         for run in runs:
@@ -172,11 +223,13 @@ class Pending:
         self._runs = given
         self._count(kept, 1)
         self._urgent.clear()
-        for mark in given:
+        for mark, all_of in given.items():
+            all_of[-1].grows = True
             self._mark_urgent(mark)
 
     def shift(self, by_ms: int) -> None:
         """Move every instant, after a step of the wall clock."""
+        self.hasten()
         for run in (run for runs in self._runs.values() for run in runs):
             run.shift(by_ms)
 

@@ -81,6 +81,8 @@ class EngineConfig(PluginConfig):
 
     lazy_ms: int = Field(default=100, ge=1, le=10_000)
     """Longest wait, in milliseconds, of inputs that nobody waits for (traps) before they are committed."""
+    repeat_ms: int = Field(default=1000, ge=1, le=60_000)
+    """Longest wait, in milliseconds, of those of them that merely repeat what is on disk: the more are one number there."""
     batch_max: int = Field(default=2000, ge=1, le=100_000)
     """Inputs in one transaction."""
     pending_max: int = Field(default=20_000, ge=100, le=10_000_000)

@@ -1,11 +1,10 @@
 """A decision in the making: what the moves of `gateway.core.decide` and `gateway.core.person` write into."""
 
-from dataclasses import replace
 from typing import Any
 
 from gateway.core.decision import Decision, Entry, OperationKind, Rank, Wish
 from gateway.core.event import Attachment
-from gateway.core.incident import Incident, State, due_of, pause
+from gateway.core.incident import Incident, State, changed, due_of, pause
 from gateway.core.mute import FROM_OUTSIDE, Mute
 from gateway.core.reason import Muted, Reason
 from gateway.core.ticket import Ticket
@@ -29,7 +28,7 @@ class Making:
 
     def change(self, **changes: Any) -> None:
         """Replace fields of the incident."""
-        self.incident = replace(self.incident, **changes)
+        self.incident = changed(self.incident, **changes)
 
     def keep_ticket(self, ticket: Ticket) -> None:
         """Store a changed ticket row."""
@@ -122,7 +121,7 @@ class Making:
         incident = self.incident
         if incident is not self._before:
             incident = pause(incident, now_ms=self.now_ms)
-            incident = replace(incident, due_ms=due_of(incident), version=1 if self._began else incident.version + 1)
+            incident = changed(incident, due_ms=due_of(incident), version=1 if self._began else incident.version + 1)
         return Decision(
             reason=reason,
             incident=incident,

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,7 @@ from gateway.engine.release import Releases
 from gateway.engine.timers import RETRY_S, Timers
 from gateway.pending import BYTES_MAX, Pending, Run, Waiter
 from gateway.plugin import Clock, Overloaded, Receipt
+from gateway.repeats import Repeats
 from gateway.store.api import Store, StoreError, Transaction
 
 log = structlog.get_logger()
@@ -45,6 +46,8 @@ class EngineLimits:
 
     lazy_s: float = 0.1
     """How long events that nobody waits for are gathered before they are committed."""
+    repeat_s: float = 1.0
+    """How long those of them are gathered that merely repeat what is on disk."""
     batch_max: int = 2000
     """Runs per commit, so that an inform never waits long."""
     pending_max: int = 20_000
@@ -96,6 +99,8 @@ class Engine:
         self._follow_clock = follow_clock
         self._journal = journal
         self._pending = Pending(limit=self._limits.pending_max, bytes_max=self._limits.bytes_max)
+        self._repeats = Repeats(self._limits.pending_max)
+        self._patience_ms = round(1000 * self._limits.repeat_s)
         self._most = self._limits.batch_max
         """Runs in the next batch."""
         self._suspects: deque[list[Run]] = deque()
@@ -105,6 +110,8 @@ class Engine:
         """Set while no batch is being written."""
         self._idle.set()
         self._lazy: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None
+        """Until what merely repeats is committed."""
         self._timers = Timers(
             store, clock, decide=self._decide, around=self._around, refused=self._refused, clock_jump=clock_jump,
             move_clock=self._move_clock, shift_stored=shift_stored, idle=self._idle,
@@ -228,6 +235,7 @@ class Engine:
         """Commit what waits; call when the collectors have stopped. Cancel it when time is up."""
         try:
             while len(self._pending) or self._suspects or not self._idle.is_set():
+                self._pending.hasten()
                 if not await self._commit_batch():
                     await self._clock.sleep(RETRY_S)
         except asyncio.CancelledError:
@@ -238,7 +246,8 @@ class Engine:
 
     def offer_judged(self, event: Event, verdict: Verdict) -> bool:
         """Take an event that nobody waits for, with the verdict on it; False = overloaded, counted."""
-        if self._pending.add(event, verdict, None) is None:
+        until_ms = self._clock.now_ms() + self._patience_ms
+        if self._pending.add(event, verdict, None, repeats=self._repeats.knows(verdict, until_ms=until_ms)) is None:
             metrics.INPUTS_DROPPED.labels(event.collector, Dropped.OVERLOAD).inc()
             return False
         self._gather()
@@ -253,11 +262,24 @@ class Engine:
             return None
 
     def _gather(self) -> None:
-        """Commit what nobody waits for soon, or at once if it is a whole batch."""
-        if len(self._pending) >= self._limits.batch_max:
+        """Commit what nobody waits for soon, or at once if it is a whole batch; what merely repeats, in its time."""
+        pending = self._pending
+        if pending.crowded:
+            self._hasten()
+        if pending.pressing >= self._limits.batch_max:
             self._want()
-        elif self._lazy is None and not self._wanted.is_set():
+        elif pending.pressing and self._lazy is None and not self._wanted.is_set():
             self._lazy = asyncio.get_running_loop().call_later(self._limits.lazy_s, self._want)
+        if pending.patient and self._patience is None:
+            self._patience = asyncio.get_running_loop().call_later(self._limits.repeat_s, self._hasten)
+
+    def _hasten(self) -> None:
+        """Commit what merely repeats, too."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        self._pending.hasten()
+        self._want()
 
     def _want(self) -> None:
         if self._lazy is not None:
@@ -276,7 +298,7 @@ class Engine:
             self.progress += 1
             if self._pending.waiting or self._suspects:
                 self._want()
-            elif len(self._pending):
+            else:
                 self._gather()
 
     async def _commit_batch(self) -> bool:
@@ -333,8 +355,10 @@ class Engine:
         self._recovered()
         self._after_ends()
         for run, outcome in zip(batch, outcomes, strict=True):
-            _answer(run.waiters, Receipt(incident=outcome.incident, reason=outcome.reason))
-            _count(run, outcome)
+            if run.waiters:
+                _answer(run.waiters, Receipt(incident=outcome.incident, reason=outcome.reason))
+            self._repeats.keep(run.verdict, outcome.counts_until_ms)
+        _count(batch, outcomes)
         self._journal(batch, [outcome.incident for outcome in outcomes])
         if any(outcome.wishes for outcome in outcomes):
             self._wake_delivery()
@@ -415,6 +439,7 @@ class Engine:
         self._pending.shift(by_ms)
         for run in (run for part in self._suspects for run in part):
             run.shift(by_ms)
+        self._repeats.clear()
         self._follow_clock(by_ms)
 
     async def _decide(self, work: Callable[[Transaction, int], list[Decision]]) -> list[Decision]:
@@ -422,6 +447,8 @@ class Engine:
         decisions = await self._store.run(lambda tx: work(tx, self._clock.now_ms()))
         for decision in decisions:
             metrics.DECISIONS.labels(decision.reason).inc()
+            if decision.incident is not None:
+                self._repeats.forget(decision.incident.fingerprint)
         if any(decision.wishes for decision in decisions):
             self._wake_delivery()
         self._after_ends()
@@ -440,17 +467,31 @@ def _answer(waiters: Sequence[Waiter], answer: Receipt | Overloaded) -> None:
             future.set_exception(answer)
 
 
-def _count(run: Run, outcome: Outcome) -> None:
+def _count(batch: Sequence[Run], outcomes: Sequence[Outcome]) -> None:
     """Balance the books: received = kept + folded + dropped."""
-    for reason in (*outcome.before, outcome.reason):
-        metrics.DECISIONS.labels(reason).inc()
-    collector = run.event.collector
-    if outcome.reason is Reason.DROPPED:
-        metrics.INPUTS_DROPPED.labels(collector, Dropped.RULE).inc(outcome.fresh)
-    elif outcome.fresh:
-        metrics.INPUTS_KEPT.labels(collector).inc()
-        metrics.INPUTS_FOLDED.labels(collector).inc(outcome.fresh - 1)
-    metrics.INPUTS_DROPPED.labels(collector, Dropped.DUPLICATE).inc(outcome.repeated)
+    decisions: Counter[Reason] = Counter()
+    kept: Counter[str] = Counter()
+    folded: Counter[str] = Counter()
+    dropped: Counter[tuple[str, Dropped]] = Counter()
+    for run, outcome in zip(batch, outcomes, strict=True):
+        decisions[outcome.reason] += 1
+        decisions.update(outcome.before)
+        collector = run.event.collector
+        if outcome.reason is Reason.DROPPED:
+            dropped[collector, Dropped.RULE] += outcome.fresh
+        elif outcome.fresh:
+            kept[collector] += 1
+            folded[collector] += outcome.fresh - 1
+        if outcome.repeated:
+            dropped[collector, Dropped.DUPLICATE] += outcome.repeated
+    for reason, count in decisions.items():
+        metrics.DECISIONS.labels(reason).inc(count)
+    for collector, count in kept.items():
+        metrics.INPUTS_KEPT.labels(collector).inc(count)
+    for collector, count in folded.items():
+        metrics.INPUTS_FOLDED.labels(collector).inc(count)
+    for labels, count in dropped.items():
+        metrics.INPUTS_DROPPED.labels(*labels).inc(count)
 
 
 def _keep_raw(tx: Transaction, *, raw: bytes, reason: Dropped, source: str, at_ms: int) -> None:

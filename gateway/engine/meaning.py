@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from gateway.core.decision import Decision, Due, Heard, Seen
 from gateway.core.event import Event, EventKind
-from gateway.core.incident import Incident, State, due_of
+from gateway.core.incident import TABLE, Incident, Move, State, Trigger, due_of
 from gateway.core.overflow import begins
 from gateway.core.reason import Reason
 from gateway.core.rules import DEFAULT_RULE
@@ -15,6 +15,7 @@ from gateway.engine.around import Surroundings
 from gateway.engine.gathering import Gatherer
 from gateway.engine.overflow import Overflow
 from gateway.pending import Run
+from gateway.repeats import NEVER_MS
 from gateway.store.api import Transaction
 
 LONGEST_CONDITION = 400
@@ -36,6 +37,8 @@ class Outcome:
     wishes: bool = False
     before: tuple[Reason, ...] = ()
     """What deadlines that had passed decided first."""
+    counts_until_ms: int | None = None
+    """Until when one more of the same would be merely counted; None: it would do more than that, or may."""
 
 
 # --- runs ------------------------------------------------------------------------------------------
@@ -63,8 +66,8 @@ def write_batch(
             outcomes.append(Outcome("", Reason.HELD_BACK, fresh, run.count - fresh, before=_reasons(before)))
             continue
         decision = _decide_run(
-            tx, run, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, new_id=new_id(now_ms),
-            around=around,
+            tx, run, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, around=around,
+            new_id="" if incident is not None and incident.state is not State.CLOSED else new_id(now_ms),
         )  # fmt: skip
         outcomes.append(_settled(tx, run, decision, before, fresh=fresh, now_ms=now_ms))
         if decision.began and decision.incident is not None:
@@ -102,7 +105,21 @@ def _settled(
         if identity:
             tx.remember_upstream(identity, touched, at_ms=now_ms)
     wishes = any(one.wishes for one in (*before, decision))
-    return Outcome(touched, decision.reason, fresh, run.count - fresh, wishes, _reasons(before))
+    return Outcome(
+        touched, decision.reason, fresh, run.count - fresh, wishes, _reasons(before), _counts_until_ms(run, decision)
+    )
+
+
+def _counts_until_ms(run: Run, decision: Decision) -> int | None:
+    """See `Outcome`: what a rule drops is only counted for ever, a raise until the incident's next deadline."""
+    if decision.reason is Reason.DROPPED:
+        return NEVER_MS
+    incident = decision.incident
+    if incident is None or run.verdict.kind is not EventKind.RAISE or incident.fingerprint != run.verdict.fingerprint:
+        return None
+    if TABLE[incident.state, Trigger.RAISE] is not Move.COUNT:
+        return None
+    return NEVER_MS if incident.due_ms is None else incident.due_ms
 
 
 def _keep_unmatched(tx: Transaction, event: Event, *, now_ms: int) -> None:

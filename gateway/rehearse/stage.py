@@ -89,7 +89,7 @@ async def staged(
     config = replace(
         config,
         journal=config.journal.model_copy(update={"enabled": False}),
-        engine=config.engine.model_copy(update={"lazy_ms": 1}),
+        engine=config.engine.model_copy(update={"lazy_ms": 1, "repeat_ms": 1}),
         sinks={
             name: replace(instance, shadow=False, plugin=replace(dry(instance.plugin, calls.append), calls_per_s=FAST))
             for name, instance in config.sinks.items()

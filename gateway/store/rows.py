@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from gateway.core.decision import OperationKind, Rank
@@ -18,11 +19,22 @@ IMPACTS = tuple(Impact)
 """Impact by rank, from 1."""
 
 INCIDENT_COLUMNS = (
-    "id, fingerprint, state, impact, source, condition, object, occurrences, first_seen_ms, last_seen_ms, "
+    "id, fingerprint, state, impact, source, condition, object, occurrences, first_seen_ms, last_seen_ms, raised_ms, "
     "due_ms, closed_ms, version, muted, parent, body"
 )
 _IN_COLUMNS = frozenset(INCIDENT_COLUMNS.split(", ")) - {"body"}
 _IN_BODY = tuple(item.name for item in fields(Incident) if item.name not in _IN_COLUMNS)
+
+COUNT_COLUMNS = ("occurrences", "last_seen_ms", "raised_ms", "due_ms", "version")
+"""What one more occurrence changes."""
+count_row = attrgetter(*COUNT_COLUMNS)
+"""Their values of an incident."""
+_rest = attrgetter(*(item.name for item in fields(Incident) if item.name not in COUNT_COLUMNS))
+
+
+def counted(before: Incident, after: Incident) -> bool:
+    """Whether ``after`` is ``before`` with other values of `COUNT_COLUMNS`."""
+    return bool(_rest(before) == _rest(after))
 
 
 def incident_row(incident: Incident) -> tuple[Any, ...]:
@@ -40,6 +52,7 @@ def incident_row(incident: Incident) -> tuple[Any, ...]:
         incident.occurrences,
         incident.first_seen_ms,
         incident.last_seen_ms,
+        incident.raised_ms,
         incident.due_ms,
         incident.closed_ms,
         incident.version,
@@ -52,7 +65,8 @@ def incident_row(incident: Incident) -> tuple[Any, ...]:
 def incident_of(row: tuple[Any, ...]) -> Incident:
     """The incident in a row of `INCIDENT_COLUMNS`."""
     (*columns, muted, parent, body) = row
-    ident, mark, state, impact, source, condition, obj, count, first_ms, last_ms, due_ms, closed_ms, version = columns
+    ident, mark, state, impact, source, condition, obj, count, first_ms, last_ms, raised_ms, due_ms, *ends = columns
+    closed_ms, version = ends
     rest: dict[str, Any] = json.loads(body)
     rest["sinks"] = tuple(rest["sinks"])
     rest["impact_after"] = tuple((age, Impact(word)) for age, word in rest["impact_after"])
@@ -67,6 +81,7 @@ def incident_of(row: tuple[Any, ...]) -> Incident:
         occurrences=count,
         first_seen_ms=first_ms,
         last_seen_ms=last_ms,
+        raised_ms=raised_ms,
         due_ms=due_ms,
         closed_ms=closed_ms,
         version=version,

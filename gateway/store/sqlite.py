@@ -151,6 +151,7 @@ class SqliteStore:
                 self._run_one(job, alone=len(welcome) == 1)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
+            self._transaction.forget()
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
             _refuse(welcome, refusal(error))
@@ -219,6 +220,7 @@ class SqliteStore:
             if is_of_disk(error):
                 raise
             job.error = _as_told(error)
+            self._transaction.forget()
             self._db.execute("ROLLBACK" if alone else "ROLLBACK TO work")
             if alone:
                 self._db.execute("BEGIN IMMEDIATE")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,14 +16,17 @@ from gateway.store import rows
 from gateway.store.api import Retention
 from gateway.store.facets import SqliteFacets
 from gateway.store.outbox import SqliteOutbox
+from gateway.store.recent import Recent
 from gateway.store.sweeps import SqliteSweeps
 
 _UPSERT_INCIDENT = (
-    f"INSERT INTO incident ({rows.INCIDENT_COLUMNS}) VALUES ({', '.join('?' * 16)}) "
+    f"INSERT INTO incident ({rows.INCIDENT_COLUMNS}) VALUES ({', '.join('?' * 17)}) "
     "ON CONFLICT (id) DO UPDATE SET state = excluded.state, impact = excluded.impact, "
-    "occurrences = excluded.occurrences, last_seen_ms = excluded.last_seen_ms, due_ms = excluded.due_ms, "
-    "closed_ms = excluded.closed_ms, version = excluded.version, muted = excluded.muted, parent = excluded.parent, body = excluded.body"
+    "occurrences = excluded.occurrences, last_seen_ms = excluded.last_seen_ms, "
+    "raised_ms = excluded.raised_ms, due_ms = excluded.due_ms, closed_ms = excluded.closed_ms, "
+    "version = excluded.version, muted = excluded.muted, parent = excluded.parent, body = excluded.body"
 )
+_COUNT = f"UPDATE incident SET {' = ?, '.join(rows.COUNT_COLUMNS)} = ? WHERE id = ?"
 _SELECT_INCIDENT = f"SELECT {rows.INCIDENT_COLUMNS} FROM incident "
 _UPSERT_TICKET = (
     f"INSERT INTO ticket ({rows.TICKET_COLUMNS}) VALUES ({', '.join('?' * 10)}) "
@@ -58,13 +62,26 @@ _SAVE_STATIONS = "INSERT OR REPLACE INTO station (name, site, state, seen_ms, bo
 class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
     """Implements `gateway.store.api.Transaction` on the writer's connection."""
 
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self._recent = Recent()
+
+    def forget(self) -> None:
+        """Remember nothing of what was written: it is undone, or something else changed it."""
+        self._recent.clear()
+
     # --- incidents -------------------------------------------------------------------------------
 
     def latest(self, fingerprint: str) -> Incident | None:
+        if known := self._recent.get(fingerprint):
+            return known
         # Ids ascend with the clock, which may have been set back since the open one began.
         mark = rows.text(fingerprint)
         still = self._incident("WHERE fingerprint = ? AND state <> 'closed'", mark)
-        return still or self._incident("WHERE fingerprint = ? ORDER BY id DESC LIMIT 1", mark)
+        if still is not None:
+            self._recent.keep(still)
+            return still
+        return self._incident("WHERE fingerprint = ? ORDER BY id DESC LIMIT 1", mark)
 
     def incident(self, incident_id: str) -> Incident | None:
         return self._incident("WHERE id = ?", incident_id)
@@ -82,7 +99,7 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
         incident = decision.incident
         if incident is None:
             return
-        self._db.execute(_UPSERT_INCIDENT, rows.incident_row(incident))
+        self._write_incident(incident)
         for entry in decision.entries:
             self.add_entry(incident.id, entry)
         for ticket in decision.tickets:
@@ -94,6 +111,14 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
         hashes = [self._keep_attachment(incident.id, attachment) for attachment in decision.attachments]
         for wish in decision.wishes:
             self._wish(incident, wish, hashes, now_ms=now_ms)
+
+    def _write_incident(self, incident: Incident) -> None:
+        before = self._recent.get(incident.fingerprint)
+        if before is not None and rows.counted(before, incident):
+            self._db.execute(_COUNT, (*rows.count_row(incident), incident.id))
+        else:
+            self._db.execute(_UPSERT_INCIDENT, rows.incident_row(incident))
+        self._recent.keep(incident)
 
     def add_entry(self, incident_id: str, entry: Entry) -> None:
         self._db.execute(
@@ -116,7 +141,6 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
             "opened_ms",
             "cleared_ms",
             "resolved_ms",
-            "raised_ms",
             "penalty_ms",
             "unquiet_ms",
             "calm_ms",
@@ -131,9 +155,10 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
             )
         self._db.execute(
             "UPDATE incident SET due_ms = due_ms + ?, first_seen_ms = first_seen_ms + ?, "
-            "last_seen_ms = last_seen_ms + ? WHERE state <> 'closed'",
-            (by_ms, by_ms, by_ms),
+            "last_seen_ms = last_seen_ms + ?, raised_ms = raised_ms + ? WHERE state <> 'closed'",
+            (by_ms, by_ms, by_ms, by_ms),
         )
+        self.forget()
         self._db.execute(
             "UPDATE operation SET next_ms = next_ms + ?, created_ms = created_ms + ?, sent_ms = sent_ms + ?, "
             "unknown_ms = unknown_ms + ?",

@@ -12,8 +12,9 @@ from gateway.core import operation as outbox
 from gateway.core.decision import OperationKind, Rank
 from gateway.core.draft import LONGEST_TITLE, draft
 from gateway.core.fingerprint import LONGEST, fingerprint
-from gateway.core.ids import IdMaker, is_id
+from gateway.core.ids import ALPHABET, IdMaker, encode, is_id
 from gateway.core.impact import Impact, graver
+from gateway.core.incident import Incident, State, changed
 from gateway.core.operation import Operation, OperationState
 from gateway.core.pace import Breaker, Budget
 from gateway.core.reason import Failed
@@ -236,3 +237,21 @@ def test_a_string_of_toml_reads_back(text):
 
 def test_a_string_of_toml_is_readable():
     assert toml_string('a "b"\\\n\x00\x7f\ud800') == '"a \\"b\\"\\\\\\n\\u0000\\u007f?"'
+
+
+@given(st.integers(0, 2**65 - 1))
+def test_an_id_says_its_number_in_base_32(number):
+    assert sum(ALPHABET.index(letter) * 32**place for place, letter in enumerate(reversed(encode(number)))) == number
+    assert is_id(encode(number))
+
+
+def test_a_changed_incident_is_a_replaced_one():
+    known = Incident(
+        id="1", fingerprint="1:x", condition="c", source="s", state=State.OPEN, impact=Impact.LOW,
+        first_seen_ms=1, last_seen_ms=1, raised_ms=1,
+    )  # fmt: skip
+    changes = {"occurrences": 7, "labels": {"a": "b"}, "due_ms": 9}
+    assert changed(known, **changes) == replace(known, **changes)
+    assert known.occurrences == 1
+    with pytest.raises(AttributeError):
+        changed(known, nothing=1)

@@ -55,6 +55,43 @@ async def test_a_burst_of_other_events_does_not_wait_for_the_timer(build, say) -
         await bench.sees(source="r4")
 
 
+async def test_what_merely_repeats_waits_its_time_but_holds_up_nothing(build, say) -> None:
+    async with build(limits=say.Limits(lazy_s=0.01, repeat_s=600, pending_max=100)) as bench:
+        bench.offer("r1")
+        await bench.sees(source="r1")
+        for _ in range(5):
+            bench.offer("r1")
+        bench.offer("r2")
+        await bench.sees(source="r2")
+        assert (await bench.sees(source="r1"))["occurrences"] == 1
+        bench.offer("r1", severity="critical")
+        assert (await bench.sees(source="r1", occurrences=7))["impact"] == "critical"
+        bench.offer("r1", severity="critical")
+        assert (await bench.emit("r1", severity="critical")).reason is Reason.REPEATED
+        assert (await bench.sees(source="r1"))["occurrences"] == 9
+        bench.offer("r1", "clear")
+        await bench.sees(source="r1", state="resolved")
+
+
+async def test_what_merely_repeats_is_written_when_it_takes_the_room_of_others(build, say) -> None:
+    async with build(limits=say.Limits(lazy_s=0.01, repeat_s=600, pending_max=10)) as bench:
+        for number in range(5):
+            bench.offer(f"r{number}")
+        await bench.sees(source="r4")
+        for number in range(5):
+            bench.offer(f"r{number}")
+        await bench.sees(source="r4", occurrences=2)
+
+
+async def test_what_a_rule_drops_is_patient_too_and_counted_in_its_time(build, say) -> None:
+    rule = say.Rule(name="no", conditions=("noise",), drop=True)
+    async with build(rule, limits=say.Limits(lazy_s=0.01, repeat_s=0.02)) as bench:
+        before = balance()
+        for number in (1, 2, 3):
+            bench.offer(condition="noise")
+            await say.eventually(lambda number=number: changes(before) == (0, 0, {"rule": number}))
+
+
 async def test_order_within_a_fingerprint_is_kept(build) -> None:
     async with build() as bench:
         futures = [bench.emit(kind=kind) for kind in ("raise", "raise", "clear", "raise", "clear", "clear")]

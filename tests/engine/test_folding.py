@@ -3,7 +3,7 @@
 import itertools
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 FOLDERS = itertools.count()
@@ -66,3 +66,54 @@ async def test_a_batch_decides_as_its_events_one_by_one(
 
     assert sorted(in_one, key=by_fingerprint) == sorted(one_by_one, key=by_fingerprint)
     assert len(seen[0][1]) == len(seen[1][1])
+
+
+acts = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["r1", "r2"]), st.sampled_from(["raise", "raise", "raise", "clear", "note"]),
+                  st.sampled_from(["", "critical"])),
+        st.sampled_from(["commit", "tick", "tick"]),
+    ),
+    max_size=14,
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    acts=acts,
+    times=st.fixed_dictionaries(
+        {
+            "hold_ms": st.sampled_from([0, 1500]), "clear_hold_ms": st.sampled_from([0, 1500]),
+            "clear_after_ms": st.sampled_from([0, 1200, 2500]), "reopen_within_ms": st.sampled_from([0, 9000]),
+        }
+    ),
+)  # fmt: skip
+@example(
+    acts=[("r1", "raise", ""), "tick", ("r1", "raise", ""), "tick"],
+    times={"hold_ms": 0, "clear_hold_ms": 0, "clear_after_ms": 1200, "reopen_within_ms": 0},
+)
+async def test_what_merely_repeats_may_be_patient(build, say, acts, times: dict[str, int]) -> None:
+    """Deadlines act before what is patient is written, which is when its time is up: nothing comes of it."""
+    seen = []
+    for patient in (True, False):
+        async with build(runs=False, folder=f"state{next(FOLDERS)}", limits=say.Limits(repeat_s=1.0), **times) as bench:
+            engine = bench.engine
+            for act in acts:
+                if isinstance(act, tuple):
+                    source, kind, severity = act
+                    assert bench.offer(source, kind, severity=severity)
+                    if patient:
+                        continue
+                while engine._pending.pressing:
+                    await engine._commit_batch()
+                if not patient:
+                    await engine.drain()
+                if act == "tick":
+                    await bench.clock.advance(0.9)
+                    await engine._timers._act()
+                    await engine.drain()
+            await engine.drain()
+            await engine._timers._act()
+            incidents, syncs = await _outcome(bench)
+            seen.append([[{**one, "id": "", "previous": bool(one["previous"])} for one in incidents], len(syncs)])
+    assert seen[0] == seen[1]

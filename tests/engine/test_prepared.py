@@ -51,6 +51,7 @@ async def test_prepared_events_come_to_what_plain_ones_do(build, say, acts, late
                     else:
                         assert engine.offer(event)
             waits = [_told(run) for runs in engine._pending._runs.values() for run in runs]
+            waits += [_told(run) for run in engine._pending._patient.values()]
             inputs = engine._pending.inputs
             await engine.drain()
             seen.append([waits, inputs, *await _outcome(bench)])

@@ -120,6 +120,48 @@ async def test_the_open_one_is_the_latest_even_if_the_clock_was_set_back_since(s
     assert (await store.run(lambda tx: tx.latest("1:x"))).id == say.incident(1).id
 
 
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["count", "say", "mute", "shift", "fail", "close", "due"]), max_size=8))
+async def test_what_is_remembered_of_the_latest_is_what_is_stored(store, write, say, acts: list[str]) -> None:
+    """One more occurrence rewrites a few columns, and the row is not read again: no other way may tell otherwise."""
+    number = next(NUMBERS)
+    await write(say.incident(number, labels={"a": "b"}))
+    mark = say.incident(number).fingerprint
+
+    def read(tx) -> Incident:
+        tx.forget()
+        return tx.latest(mark)
+
+    def fail(tx) -> None:
+        tx.write(say.decision(say.replace(now, occurrences=99)), now_ms=say.now)
+        raise ValueError("undo it")
+
+    for step, act in enumerate(acts):
+        now = await store.run(lambda tx: tx.latest(mark))
+        more = {"version": now.version + 1}
+        match act:
+            case "count":
+                at_ms = say.now + step
+                count = now.occurrences + 1
+                await write(say.replace(now, occurrences=count, last_seen_ms=at_ms, raised_ms=at_ms, **more))
+            case "say":
+                await write(say.replace(now, summary=f"{step}", occurrences=now.occurrences + 1, **more))
+            case "mute":
+                await write(say.replace(now, muted=now.muted ^ {Muted.SILENCE}, **more))
+            case "due":
+                await write(say.replace(now, due_ms=say.now + step))
+            case "shift":
+                await store.run(lambda tx: tx.shift_deadlines(1000))
+            case "fail":
+                with pytest.raises(ValueError, match="undo"):
+                    await store.run(fail)
+            case "close":
+                await write(say.replace(now, state=State.CLOSED, closed_ms=say.now, **more))
+                await write(say.incident(next(NUMBERS), fingerprint=mark))
+        remembered = await store.run(lambda tx: tx.latest(mark))
+        assert remembered == await store.run(read)
+
+
 async def test_one_open_incident_per_fingerprint_even_if_the_engine_were_wrong(store, write, say) -> None:
     await write(say.incident(1, fingerprint="1:x"))
     with pytest.raises(Exception, match="UNIQUE") as caught:
