@@ -6,7 +6,6 @@ what they delivered is committed, then calls under way may end.
 """
 
 import asyncio
-import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from gateway import metrics
 from gateway.background import background
 from gateway.blind import BlindWatch, shift_stored
 from gateway.clock import Steps, SystemClock
+from gateway.collectorhost import CollectorHost
 from gateway.compose import (
     gatherings_of,
     inhibitions_of,
@@ -38,19 +38,21 @@ from gateway.compose import (
 from gateway.config import CollectorInstance, Config
 from gateway.core.blind import Said
 from gateway.core.drops import DropLedger
-from gateway.core.event import OURSELVES, Event, EventKind
+from gateway.core.event import OURSELVES, Event
 from gateway.core.ids import IdMaker
 from gateway.core.judge import Judge
 from gateway.core.reason import Dropped
 from gateway.delivery import SinkDelivery
 from gateway.drill import Drills
 from gateway.engine import Engine
-from gateway.intake import CollectorIntake, OwnEvents
+from gateway.intake import OwnEvents
 from gateway.journal import Journal
 from gateway.observe import SinkObservation
-from gateway.plugin import Clock, Collector, Host, Rereads, SinkError
+from gateway.plugin import Clock, Collector, Host, SinkError
+from gateway.refused import Refusals
 from gateway.sinkhost import SinkHost, SinkSet, SinkTrouble
 from gateway.store.api import Store, StoreError, StoreUnusable
+from gateway.store.keep import StoreKeep
 from gateway.store.sqlite import open_sqlite
 from gateway.systemd import PassedSockets
 from gateway.upkeep import Upkeep
@@ -59,9 +61,6 @@ from gateway.webhooks import SinkWebhooks
 
 log = structlog.get_logger()
 
-FIRST_RESTART_S = 1.0
-LONGEST_RESTART_S = 60.0
-_REFUSED = "tocsin/refused"
 PING = "ping"
 """As whose beats pings over HTTP count."""
 
@@ -82,22 +81,6 @@ class ReloadError(Exception):
     """A new configuration cannot be taken: nothing has changed; one sentence."""
 
 
-class StoreKeep:
-    """A plugin's durable memory in the store; implements `gateway.plugin.Keep`."""
-
-    def __init__(self, store: Store, prefix: str) -> None:
-        self._store = store
-        self._prefix = prefix
-
-    async def get(self, key: str) -> bytes | None:
-        """What was put last under ``key``."""
-        return await self._store.run(lambda tx: tx.get(f"{self._prefix}/{key}"))
-
-    async def put(self, key: str, value: bytes) -> None:
-        """Store ``value``; returns when it is on disk."""
-        await self._store.run(lambda tx: tx.put(f"{self._prefix}/{key}", value))
-
-
 class App:
     """A daemon that runs; made by `running`."""
 
@@ -115,11 +98,6 @@ class App:
         self.state_dir = state_dir
         self.store = store
         self.clock = clock
-        self.connected: dict[str, bool] = {}
-        self.collectors: dict[str, Collector] = {}
-        """Those that serve, by name."""
-        self.drops: dict[str, DropLedger] = {}
-        """What collectors could not keep, by collector."""
         self.ready = False
         self.pinged_by = pinged_by(config)
         """Name and site of each station that may ping, by what its key hashes to."""
@@ -127,9 +105,6 @@ class App:
         """What is wrong with the store's file; empty if nothing is known to be."""
         self._transports = transports
         self.sockets = PassedSockets(sockets)
-        self._all_hear = asyncio.Event()
-        self._refused: frozenset[str] = frozenset()
-        """Sinks whose trackers refuse our credentials, as an open incident tells."""
         jumps = clock if isinstance(clock, Steps) else None
         kept = config.journal
         self.journal = Journal(state_dir, clock=clock, days=kept.days, megabytes=kept.mb)
@@ -154,13 +129,17 @@ class App:
             count=_count_beat,
             **watch_terms_of(config, self.engine.judge.inventory),
         )
+        self.collectors = CollectorHost(
+            config.collectors, engine=self.engine, watch=self.watch, clock=clock, refusal=lambda: self.damage
+        )
+        self.refusals = Refusals(store, tell=self.own.offer, event=self._about_us)
         self.sinks = SinkHost(
             store=store,
             clock=clock,
             engine=self.engine,
             host=self.host,
-            paused=self._tell_paused,
-            accepted=self._tell_accepted,
+            paused=self.refusals.refused,
+            accepted=self.refusals.accepted,
         )
         self.drills = Drills(self, tell=self.own.offer, about_us=self._about_us)
         self.blind = BlindWatch(
@@ -168,11 +147,21 @@ class App:
             engine=self.own,
             clock=clock,
             after_s=config.daemon.blind_after / 1000,
-            deaf=self.deaf,
+            deaf=self.collectors.deaf,
             doubted=lambda: self.watch.doubted,
             unknown=lambda: self.watch.unknown,
             event=self._about_us,
         )
+
+    @property
+    def connected(self) -> Mapping[str, bool]:
+        """Which collectors can hear."""
+        return self.collectors.connected
+
+    @property
+    def drops(self) -> Mapping[str, DropLedger]:
+        """What collectors could not keep, by collector."""
+        return self.collectors.drops
 
     @property
     def deliveries(self) -> Mapping[str, SinkDelivery]:
@@ -200,15 +189,7 @@ class App:
             said.append(self.engine.refusal or "the store refuses to write")
         if self.damage:
             said.append(self.damage)
-        return said + [f"collector {name} cannot hear" for name in self.deaf()]
-
-    def deaf(self) -> list[str]:
-        """The collectors that cannot hear now."""
-        return [name for name in self.config.collectors if not self.connected.get(name)]
-
-    async def hears(self) -> None:
-        """Return when every collector can hear."""
-        await self._all_hear.wait()
+        return said + [f"collector {name} cannot hear" for name in self.collectors.deaf()]
 
     def host(self, name: str) -> Host:
         """What the plugin instance ``name`` gets."""
@@ -256,49 +237,19 @@ class App:
             self.watch.reset(**watch_terms_of(config, judge.inventory))
             self.pinged_by = pinged_by(config)
         self.config = config
-        await self._reread()
+        await self.collectors.reread()
         if restart_for:
             log.warning("configuration.partly_applied", restart_for=restart_for, cure="restart to apply the rest")
         log.info("configuration.reloaded", rules=len(config.rules), sinks=sorted(config.sinks))
-
-    async def _reread(self) -> None:
-        """Let collectors read files of their own again; one that fails keeps what it has, and holds up no other."""
-        for name, collector in self.collectors.items():
-            if isinstance(collector, Rereads):
-                try:
-                    await collector.reread()
-                except Exception:
-                    log.exception("collector.reread_failed", collector=name)
 
     async def _mute_by(self, config: Config, judge: Judge) -> None:
         await self.engine.mute_by(plan_of(config), inhibitions_of(config, judge), gatherings_of(config))
         for name in over(config, now_ms=self.clock.now_ms()):
             log.warning("maintenance.over", name=name, cure="remove it, or correct start")
 
-    def _tell_paused(self, sink: str, why: str) -> None:
-        """A tracker refuses our credentials: one incident tells, in the sinks that still work."""
-        self._remember_refused(self._refused | {sink})
-        said = Said(kind=EventKind.RAISE, summary=f"{sink} refuses our credentials")
-        self.own.offer(self._about_us("sink_unauthorized", said, about=sink, description=why))
-
-    def _tell_accepted(self, sink: str) -> None:
-        """A tracker takes our credentials: what was told of it, maybe before a restart, is over."""
-        if sink not in self._refused:
-            return
-        self._remember_refused(self._refused - {sink})
-        said = Said(kind=EventKind.CLEAR, summary=f"{sink} takes our credentials")
-        self.own.offer(self._about_us("sink_unauthorized", said, about=sink))
-
-    def _remember_refused(self, sinks: frozenset[str]) -> None:
-        self._refused = sinks
-        kept = json.dumps(sorted(sinks)).encode()
-        # If the disk refuses, the incident stays for a person to close.
-        self.store.submit(lambda tx: tx.put(_REFUSED, kept)).add_done_callback(lambda done: done.exception())
-
     async def load(self) -> None:
         """Remember what the process before knew; call before anything runs."""
-        kept = await self.store.run(lambda tx: tx.get(_REFUSED))
-        self._refused = frozenset(json.loads(kept)) if kept else frozenset()
+        await self.refusals.load()
         await self._mute_by(self.config, self.engine.judge)
         await self.blind.load()
         await self.watch.load(away_ms=self.blind.away_ms)
@@ -317,18 +268,6 @@ class App:
 
     # --- parts that `running` starts --------------------------------------------------------------
 
-    def intake(self, name: str) -> CollectorIntake:
-        """The intake of the collector ``name``."""
-        return CollectorIntake(
-            name,
-            engine=self.engine,
-            watch=self.watch.heard,
-            connected=self._connected,
-            clock=self.clock,
-            refusal=lambda: self.damage,
-            drops=self.drops.setdefault(name, DropLedger()),
-        )
-
     def upkeep(self) -> Upkeep:
         """Housekeeping."""
         return Upkeep(self.store, self.clock, self.config, tell=self.own.offer, damaged=self._distrust)
@@ -338,29 +277,6 @@ class App:
         self.damage = damage
         self.engine.trusts_store = False
         metrics.STORE_OK.set(0)
-
-    def _connected(self, collector: str, up: bool, proven: bool) -> None:
-        self.connected[collector] = up
-        if all(self.connected.get(name) for name in self.config.collectors):
-            self._all_hear.set()
-        if self.config.collectors[collector].plugin.beats:
-            self.watch.connected(collector, up, proven=proven)
-
-    async def run_collector(self, name: str, collector: Collector) -> None:
-        """Run a collector; one that fails is run again after a while."""
-        intake, wait_s = self.intake(name), FIRST_RESTART_S
-        while True:
-            began_s = self.clock.monotonic_s()
-            try:
-                return await collector.run(intake)
-            except Exception as error:
-                metrics.COLLECTOR_RESTARTS.labels(name).inc()
-                if self.clock.monotonic_s() - began_s > LONGEST_RESTART_S:
-                    wait_s = FIRST_RESTART_S
-                log.exception("collector.failed", collector=name, again_in_s=wait_s, why=str(error))
-                intake.connected(False, detail="it failed")
-            await self.clock.sleep(wait_s)
-            wait_s = min(2 * wait_s, LONGEST_RESTART_S)
 
 
 @asynccontextmanager
@@ -415,10 +331,8 @@ async def running(
             if instance.plugin.beats:
                 app.watch.connected(name, up=False)  # nobody's silence counts before we hear
         await stack.enter_async_context(background(app.watch.run(), app.blind.run()))
-        app.collectors = dict([await _open_collector(stack, app, instance) for instance in config.collectors.values()])
-        await stack.enter_async_context(
-            background(*(app.run_collector(name, one) for name, one in app.collectors.items()))
-        )
+        collectors = dict([await _open_collector(stack, app, instance) for instance in config.collectors.values()])
+        await stack.enter_async_context(background(app.collectors.run(collectors)))
         if app.sockets.idle:
             log.warning(
                 "socket.unused", sockets=app.sockets.idle, cure="add its collector, or disable the socket's unit"

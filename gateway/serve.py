@@ -55,7 +55,7 @@ async def serve(
             log.info("daemon.started", version=version("tocsin"), node=config.daemon.node_name)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CONNECT_S):
-                    await _either(app.hears(), stop.wait())
+                    await _either(app.collectors.hear(), stop.wait())
             ready()
             systemd.notify("READY=1")
             async with background(_feed_watchdog(app), _reload_for_ever(app, again, load_again)):

@@ -124,10 +124,10 @@ async def test_while_we_were_suspended_no_station_was_silent_and_one_incident_sa
 async def test_a_broker_that_was_away_is_one_incident_and_no_stations(build) -> None:
     async with build() as house:
         await station_is_up(house)
-        house.app._connected("mqtt", False, False)
+        house.app.collectors.told("mqtt", False, False)
         await house.passes(minutes=30)
         seen = await house.sees(condition="blind", state="open", ticket_state="open")
-        house.app._connected("mqtt", True, False)
+        house.app.collectors.told("mqtt", True, False)
         await house.passes(seconds=65)
         await house.sees(id=seen["id"], state="resolved")
         timeline = (await house.get(f"/api/v1/incidents/{seen['id']}"))["timeline"]
@@ -138,7 +138,7 @@ async def test_a_broker_that_was_away_is_one_incident_and_no_stations(build) -> 
 async def test_who_hears_no_stations_may_be_deaf_and_their_silence_counts(build) -> None:
     async with build() as house:
         await station_is_up(house)
-        house.app._connected("smtp", False, False)
+        house.app.collectors.told("smtp", False, False)
         await house.passes(minutes=3)
         await house.sees(condition="station_down", source="s1", state="open")
         await house.sees(condition="blind", state="open")
