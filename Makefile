@@ -49,6 +49,7 @@ docs: .venv/dev  ## write the pages that are made from the code, then build the 
 	$(BIN)/python -m gateway.config.reference
 	$(BIN)/python -m gateway.cli.reference
 	$(BIN)/python docs/states.py
+	$(BIN)/python docs/growth.py
 	@$(MAKE) --no-print-directory pages
 
 pages: .venv/dev  ## documentation; warnings are errors

@@ -21,6 +21,9 @@ from gateway.core.text import one_line
 _DEEPEST = 50
 _LONGEST_HEADER = 4_000
 _LONGEST_SUBJECT = 500
+_CONTAINERS = {"multipart", "message"}
+_HASHED_AT_ONCE = 2047
+"""Octets: of more, `hashlib` lets other threads run meanwhile, and to wait for them costs many times the hashing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +100,22 @@ def parse(raw: bytes, limits: Limits, *, light: bool = False) -> Mail:
 def _parse(raw: bytes, limits: Limits, *, light: bool) -> Mail:
     if light and has_encoded_boundary(raw):
         raise HeavyError  # the library would decode it with any codec, quadratic ones included
-    return _mail(BytesParser(policy=compat32).parsebytes(raw), limits, light=light)
+    return _mail(_structure(raw), limits, light=light)
+
+
+def _structure(raw: bytes) -> Message:
+    """The parts of a mail, as the library sees them.
+
+    It takes a mail line by line; the body of one that has a single part is handed to it as it is.
+    """
+    parser = BytesParser(policy=compat32)
+    head, blank, body = raw.partition(b"\r\n\r\n")
+    if blank:
+        message = parser.parsebytes(head + blank)
+        if not message.get_payload() and message.get_content_maintype() not in _CONTAINERS:
+            message.set_payload(body.decode("ascii", "surrogateescape"))
+            return message
+    return parser.parsebytes(raw)
 
 
 def _mail(message: Message, limits: Limits, *, light: bool) -> Mail:
@@ -134,7 +152,10 @@ def _mail(message: Message, limits: Limits, *, light: bool) -> Mail:
 
 
 def _digest(body: Body) -> str:
-    whole = sha256(" ".join(f"{body.new_text} {body.old_text}".split()).encode("utf-8", "replace"))
+    text = " ".join(f"{body.new_text} {body.old_text}".split()).encode("utf-8", "replace")
+    whole = sha256()
+    for start in range(0, len(text), _HASHED_AT_ONCE):
+        whole.update(text[start : start + _HASHED_AT_ONCE])
     for _, _, content in body.files:
         whole.update(sha256(content).digest())
     return whole.hexdigest()

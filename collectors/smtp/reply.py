@@ -78,6 +78,7 @@ _ATTRIBUTIONS = (
 _ALL_ENDS = tuple(end for _, ends in _ATTRIBUTIONS for end in ends)
 # How the last line of an attribution ends: a cheap look, before its lines are joined.
 _LAST_WORDS = tuple({":", *(end.split()[-1] for end in _ALL_ENDS if not end.endswith(":"))})
+_LAST_SIGNS = frozenset(sign for word in _LAST_WORDS for sign in (word[-1], word[-1].upper()))
 _VERB = re.compile(r"\s(schrieb|schreef|skrev|napsal|napisał)\s")
 _DATED_ADDRESS = re.compile(r"(?=.{0,80}\d.{0,40}\d[:.]\d\d\b)[^<]{8,200}<[^<>\s]{1,200}@[^<>\s]{1,200}>:")
 _DATE = re.compile(r"\d")
@@ -137,20 +138,35 @@ def split_reply(text: str) -> tuple[str, str]:
 def _first_quote(lines: list[str]) -> tuple[int, int]:
     """Index of the line where quoting starts (its end if nowhere), and, if it is quoted by ``>``, of lines to skip."""
     shorts = [line[:_LONGEST_LINE].strip() for line in lines[: _MOST_LINES + _ATTRIBUTION_LINES]]
-    ends = [short.lower().endswith(_LAST_WORDS) for short in shorts]
-    for index, short in enumerate(shorts[:_MOST_LINES]):
+    ends = [index for index, short in enumerate(shorts) if short[-1:] in _LAST_SIGNS and _may_end_attribution(short)]
+    for index in _worth_a_look(shorts, ends):
+        short = shorts[index]
         if not short:
             continue
         if short.startswith(">"):
             return index, 1
-        told = ":" in short or _WIDE_COLON in short  # of a field; asked here, since most lines have neither
-        if MARKER in short or _is_separator(short, lines, index) or (told and _begins_header_block(lines, index)):
+        if MARKER in short or _is_separator(short, lines, index) or _begins_header_block(lines, index):
             return index, 0
-        length = _attribution_length(shorts, ends, index)
+        length = _attribution_length(shorts, index)
         if length:
             following = next((each for each in lines[index + length :] if each.strip()), "")
             return index, length if following.lstrip().startswith(">") else 0
     return len(lines), 0
+
+
+def _worth_a_look(shorts: list[str], ends: list[int]) -> list[int]:
+    """The lines where quoting may start, by a cheap look: few do, and a look in full costs fifty times as much."""
+    found = {
+        index
+        for index, short in enumerate(shorts)
+        if short[:1] in _RULE_SIGNS or ":" in short or _WIDE_COLON in short or MARKER in short
+    }
+    found.update(index - back for index in ends for back in range(_ATTRIBUTION_LINES) if index >= back)
+    return sorted(index for index in found if index < _MOST_LINES)
+
+
+def _may_end_attribution(short: str) -> bool:
+    return short.lower().endswith(_LAST_WORDS)
 
 
 def _is_separator(short: str, lines: list[str], index: int) -> bool:
@@ -180,16 +196,14 @@ def _field(lines: list[str], index: int) -> str:
     return found[1].strip().lower() if found else ""
 
 
-def _attribution_length(shorts: list[str], ends: list[bool], index: int) -> int:
-    """Over how many lines an attribution stands here, of which ``ends`` tells which may be its last; 0 if none does."""
+def _attribution_length(shorts: list[str], index: int) -> int:
+    """Over how many lines an attribution stands here; 0 if none does."""
     joined = ""
-    if True not in ends[index : index + _ATTRIBUTION_LINES]:
-        return 0
     for length, line in enumerate(shorts[index : index + _ATTRIBUTION_LINES], start=1):
         if not line or len(joined) > _LONGEST_LINE:
             return 0
         joined = f"{joined} {line}".strip()
-        if ends[index + length - 1] and _is_attribution(joined.lower()):
+        if _may_end_attribution(line) and _is_attribution(joined.lower()):
             return length
     return 0
 
@@ -233,6 +247,6 @@ def _answers_within(lines: list[str], *, skip: int) -> tuple[list[str], list[str
 def _signature(lines: list[str]) -> tuple[list[str], list[str]]:
     """Take off a signature (RFC 3676 section 4.3), the last ``-- `` line and what follows."""
     for index in range(len(lines) - 1, -1, -1):
-        if lines[index].rstrip("\r") in ("-- ", "--"):
+        if lines[index].startswith("--") and lines[index].rstrip("\r") in ("-- ", "--"):
             return lines[:index], lines[index:]
     return lines, []

@@ -28,6 +28,9 @@ _RARE_COMMANDS = ("NOOP", "VRFY", "HELP", "EXPN", "STARTTLS", "EHLO", "HELO")
 _MOST_LOGINS = 5
 # Surrogates are bytes that were no UTF-8: nothing could store them.
 _PRINTABLE = re.compile(r"[^\x00-\x20\x7f\ud800-\udfff]*")
+# A mailbox of dot-atoms in angle brackets (RFC 5321 section 4.1.2), and parameters: the library takes fifty times as long.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_USUAL_ADDRESS = re.compile(rf"<(({_ATOM}(?:\.{_ATOM})*)@{_ATOM}(?:\.{_ATOM})*)>((?: [!-~]+)*)")
 _BUSY = "421 4.7.0 Too many connections, try again later\r\n"
 _DENIED = "554 5.7.1 Access denied\r\n"
 _TOO_LONG = b"421 4.4.2 This session has lasted too long\r\n"
@@ -197,6 +200,8 @@ class SafeSMTP(SMTP):  # type: ignore[misc] # the library is not typed
     # --- commands ----------------------------------------------------------------------------------
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        if (usual := _USUAL_ADDRESS.fullmatch(arg or "")) is not None and len(usual[2]) <= self.local_part_limit:
+            return usual[1], usual[3]
         try:
             address, rest = super()._getaddr(arg)
         except Exception:  # noqa: BLE001 - the standard library's parser raises IndexError and others on odd addresses

@@ -61,12 +61,23 @@ def sources() -> dict[str, str]:
     return {str(file.relative_to(ROOT)): file.read_text("utf-8") for file in files}
 
 
-@pytest.fixture(scope="session")
-def states() -> ModuleType:
-    """``docs/states.py``, which is no package's."""
-    spec = importlib.util.spec_from_file_location("states", ROOT / "docs" / "states.py")
+def _script(name: str) -> ModuleType:
+    """A program of the documentation, which is no package's."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def states() -> ModuleType:
+    """``docs/states.py``."""
+    return _script("states")
+
+
+@pytest.fixture(scope="session")
+def growth() -> ModuleType:
+    """``docs/growth.py``."""
+    return _script("growth")

@@ -83,6 +83,22 @@ def test_the_states_are_drawn_from_the_table(states):
     assert stale == [], "run python docs/states.py"
 
 
+def test_how_costs_grow_is_drawn_from_what_was_measured(growth, pages):
+    stale = [path.name for path, text in growth.files().items() if path.read_text("utf-8") != text]
+    assert stale == [], "run python docs/growth.py"
+    shown = re.findall(r"!\[[^]]+\]\((growth-\w+\.svg)\)", pages["docs/performance.md"])
+    assert sorted(shown) == sorted(path.name for path in growth.files())
+
+
+def test_curves_are_taken_from_the_last_line_of_each_run(growth):
+    printed = 'traps  per_s\n{"bench": "a", "curves": {"cost, over rules": [[10, 1.5], [100, 2]]}}\n{"benches": {}}\n'
+    curves = growth.curves_of(printed)
+    assert curves == {"cost, over rules": [(10, 1.5), (100, 2)]}
+    drawn = growth.svg(curves)
+    assert '<polyline points="78.4,70.0 501.6,20.0"' in drawn
+    assert ">100</text>" in drawn
+
+
 def test_every_state_is_reached_and_left(states):
     edges = states.edges()
     assert {end for _, end, _ in edges} == set(states.NODES) - {states.NONE}

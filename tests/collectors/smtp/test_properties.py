@@ -1,16 +1,21 @@
 """Whatever comes, the codec says `MailError` or gives a mail: nothing else is raised."""
 
+from email.parser import BytesParser
+from email.policy import compat32
 from pathlib import Path
+from types import SimpleNamespace
 
 import hypothesis.strategies as st
+from aiosmtpd.smtp import SMTP
 from hypothesis import HealthCheck, given, settings
 
-from collectors.smtp import charset, headers, thread
+from collectors.smtp import charset, headers, mail, reply, thread
 from collectors.smtp.body import file_name
 from collectors.smtp.event import Policy, Received, event_of, event_of_unreadable
 from collectors.smtp.limits import Limits, MailError
 from collectors.smtp.mail import parse
 from collectors.smtp.reply import split_reply
+from collectors.smtp.server import _USUAL_ADDRESS
 from collectors.smtp.text import html_to_text, unflow
 from collectors.smtp.worker import mail_of_wire, mail_to_wire, packed
 from gateway.core.text import clean
@@ -160,3 +165,54 @@ def test_flowed_text_keeps_its_words(text: str, delsp: bool) -> None:
     if not delsp:
         assert unflow(text, delsp=delsp).split() == text.replace("\n ", "\n").split() or " " in text
     unflow(text, delsp=delsp)
+
+
+LINES = st.sampled_from(
+    ("Subject: a", "From: a@b", "Content-Type: text/plain", "Content-Type: multipart/mixed; boundary=x\n\n--x\n\na\n--x--", " folded", "x", "",
+     "--x", "--x--", "Content-Type: message/rfc822", "no header", ":")
+)  # fmt: skip
+
+
+@given(
+    st.lists(LINES, max_size=12),
+    st.sampled_from(["\r\n", "\r\n", "\r\n", "\n", "\r"]),
+    st.sampled_from(["", "\r\n\r\n", "\n"]),
+)
+def test_a_mail_of_one_part_is_what_the_library_makes_of_it(lines, end, last) -> None:
+    raw = ("\n".join(lines).replace("\n", end) + last).encode()
+    ours, theirs = mail._structure(raw), BytesParser(policy=compat32).parsebytes(raw)
+    assert ours.as_bytes() == theirs.as_bytes()
+    assert (ours.is_multipart(), ours.get_content_type()) == (theirs.is_multipart(), theirs.get_content_type())
+
+
+@given(
+    st.sampled_from(["a", "a.b", "a..b", ".a", "a.", "é", '"a b"', "a+b'%", "", "a b", "a" * 251]),
+    st.sampled_from(["@b.example", "@b", "@b..c", "@.b", "@b.", "@é", "@[192.0.2.1]", "", "@"]),
+    st.sampled_from(["", " SIZE=10", " BODY=8BITMIME SIZE=10", " ", "x"]),
+)
+def test_a_usual_address_is_what_the_library_makes_of_it(local, domain, parameters) -> None:
+    told = f"<{local}{domain}>{parameters}"
+    if (usual := _USUAL_ADDRESS.fullmatch(told)) is not None:
+        theirs, rest = SMTP._getaddr(SimpleNamespace(local_part_limit=None), told)
+        assert (usual[1], usual[3].split()) == (theirs, rest.split())
+
+
+QUOTES = st.sampled_from(
+    ("On 3 May, Max <max@example.org>\nWROTE", "wrote,", "Am 13.12. schrieb Max\n<m@example.org>:", "", "hello,",
+     "Le 3 mai, Max <m@x.org> a écrit\n:", "From: a@b", "Sent: today\nTo: me", "-----Original Message-----", "  ", "-- ", "> q",
+     "1.1.2026 a@b 写道\uff1a", "发件人\uff1a x\nSent\uff1a today\nTo\uff1a me", "*From:* a\nSent: b\nTo: c", "x" * 520 + ":",
+     f"a {reply.MARKER}", "__________\nVon: a\nAn: b\nBetreff: c")
+)  # fmt: skip
+
+
+@given(st.lists(QUOTES, max_size=5).map("\n".join))
+def test_the_cheap_look_for_quotes_misses_none(text) -> None:
+    lines = text.split("\n")
+    cut, _ = reply._first_quote(lines)
+    shorts = [line[:500].strip() for line in lines]
+    for index, short in enumerate(shorts[:cut]):
+        assert not short.startswith(">")
+        assert reply.MARKER not in short
+        assert not (short and reply._is_separator(short, lines, index))
+        assert not reply._begins_header_block(lines, index)
+        assert not reply._attribution_length(shorts, index)
