@@ -8,6 +8,7 @@ import importlib
 import json
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 from tests.bench.harness import Options
@@ -26,7 +27,7 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := set(given.names) - set(BENCHES):
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}: choose of {', '.join(BENCHES)}")
-    documents = []
+    documents, failed = [], []
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
         for name in given.names or BENCHES:
             options = Options(
@@ -34,12 +35,17 @@ def main() -> int:
                 small=given.small,
             )  # fmt: skip
             options.folder.mkdir()
-            report = importlib.import_module(f"tests.bench.{name}").run(options)
+            try:
+                report = importlib.import_module(f"tests.bench.{name}").run(options)
+            except Exception:  # noqa: BLE001 - the others are worth their time all the same
+                traceback.print_exc()
+                failed.append(name)
+                continue
             report.finish()
             documents.append(report.document())
-    if len(documents) > 1:
-        print(json.dumps({"benches": {document["bench"]: document for document in documents}}))
-    return 0
+    if len(given.names or BENCHES) > 1:
+        print(json.dumps({"benches": {document["bench"]: document for document in documents}, "failed": failed}))
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
