@@ -3,7 +3,9 @@
 import asyncio
 import secrets
 import shutil
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 from gateway.clock import SystemClock
@@ -13,6 +15,7 @@ from gateway.core.impact import Impact
 from gateway.core.judge import Judge
 from gateway.core.rules import Rulebook, Setting
 from gateway.engine import Engine, EngineLimits
+from gateway.store.place import FILE_NAME
 from gateway.store.sqlite import open_sqlite
 from tests.bench.harness import OURS, Options, Report, watch
 from tests.bench.receivers import Ours
@@ -50,11 +53,13 @@ async def _filled(folder: Path, count: int) -> Path:
     async with open_sqlite(state) as store:
         engine = Engine(
             store, judge=Judge(Rulebook((), defaults=_DEFAULTS)), clock=SystemClock(), new_id=IdMaker(secrets.randbits),
-            limits=EngineLimits(source_new_per_min=0, pending_max=max(1, count)),
+            limits=EngineLimits(pending_max=max(1, count)),
         )  # fmt: skip
         for number in range(count):
             engine.offer(_link_down(number))
         await engine.drain()
+    with closing(sqlite3.connect(state / FILE_NAME)) as db:
+        assert db.execute("SELECT count(*) FROM incident WHERE state = 'open'").fetchone() == (count,)
     return state
 
 

@@ -74,7 +74,7 @@ async def _ours(report: Report, case: str, count: int, *, at_once: int) -> dict[
     async with open_sqlite(folder) as store:
         engine = Engine(
             store, judge=Judge(Rulebook((), defaults=_SETTING)), clock=SystemClock(), new_id=IdMaker(secrets.randbits),
-            limits=EngineLimits(source_new_per_min=0, pending_max=2 * at_once, batch_max=at_once),
+            limits=EngineLimits(pending_max=2 * at_once, batch_max=at_once),
         )  # fmt: skip
         with _timed(report, case, OURS, count):
             for first in range(0, count, at_once):
@@ -121,7 +121,6 @@ async def _repeats(report: Report, batches: int) -> None:
     async with open_sqlite(report.options.fresh("repeats")) as store:
         engine = Engine(
             store, judge=Judge(Rulebook((), defaults=_SETTING)), clock=SystemClock(), new_id=IdMaker(secrets.randbits),
-            limits=EngineLimits(source_new_per_min=0),
         )  # fmt: skip
         events = [event(number) for number in range(BATCH)]
         for one in events:
