@@ -23,7 +23,8 @@ class Topic(PluginConfig):
     kind: TopicKind = TopicKind.HEARTBEAT
     """`heartbeat` for beats, `status` for births, last wills and farewells."""
     dialect: Dialect = Dialect.OWN
-    """Whose payloads these are: `own` (also Tasmota's and Home Assistant's), `sparkplug`, `homie`, `aws_iot` or `emqx`;
+    """Whose payloads these are: `own` (also Tasmota's and Home Assistant's), `sparkplug`, `homie`, `homie_alert`, `aws_iot` or
+    `emqx`;
     with another than `own`, `kind` and `format` mean nothing."""
     format: PayloadFormat = PayloadFormat.AUTO
     """`text`, `json`, `cbor`, `msgpack`, or `auto`: by the MQTT 5 content type, else by the first byte."""

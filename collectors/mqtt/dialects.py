@@ -24,6 +24,8 @@ class Dialect(StrEnum):
     """Words and objects as this page tells; also Tasmota's and Home Assistant's."""
     SPARKPLUG = "sparkplug"
     HOMIE = "homie"
+    HOMIE_ALERT = "homie_alert"
+    """No sign of life, but events: `collectors.mqtt.alerts`."""
     AWS_IOT = "aws_iot"
     EMQX = "emqx"
 
@@ -37,7 +39,7 @@ class Reader(Protocol):
 
 
 def readers(limits: Limits) -> dict[Dialect, Reader]:
-    """A reader of each dialect but our own."""
+    """A reader of each dialect of signs of life but our own."""
     return {
         Dialect.SPARKPLUG: Sparkplug(limits),
         Dialect.HOMIE: lambda payload, _topic: homie(payload),

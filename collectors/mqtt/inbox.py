@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from collectors.mqtt.alerts import homie_alert
 from collectors.mqtt.codec import PayloadError, Reading, read
 from collectors.mqtt.config import MqttConfig, Topic
 from collectors.mqtt.dialects import Dialect, Reader, readers
@@ -129,6 +130,8 @@ class Inbox:
         if found is None:
             return self._unreadable(message, Dropped.UNSUPPORTED, source="", detail="no topic of ours")
         place, topic = found
+        if topic.dialect is Dialect.HOMIE_ALERT:
+            return self._alert(message, place)
         try:
             reading = self._read(message, topic)
         except PayloadError as error:
@@ -147,6 +150,23 @@ class Inbox:
             content_type=_content_type(message),
             limits=self._limits,
         )
+
+    def _alert(self, message: Message, place: Place) -> Waiting | None:
+        try:
+            event = homie_alert(
+                bytes(message.payload),
+                topic=message.topic,
+                place=place,
+                collector=self._collector,
+                at_ms=self._clock.now_ms(),
+                limits=self._limits,
+            )
+        except PayloadError as error:
+            return self._unreadable(message, error.reason, source=place.station, detail=str(error))
+        if message.qos:
+            return self._intake.emit(event)
+        self._intake.offer(event)  # refused, it is counted
+        return None
 
     def _bury_devices(self, message: Message) -> None:
         """A Sparkplug node's death is that of its devices (tck-id-operational-behavior-device-ddeath)."""

@@ -30,6 +30,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from collectors.mqtt.codec import TopicKind
 from collectors.mqtt.config import MqttConfig, Topic
+from collectors.mqtt.dialects import Dialect
 from collectors.mqtt.packets import Cutter, MalformedPacketError, Published, plain, pubacks
 from collectors.mqtt.topics import Template
 
@@ -300,8 +301,8 @@ def _connect_properties(config: MqttConfig) -> Properties:
 
 
 def _options(topic: Topic) -> SubscribeOptions:
-    """Retained messages are asked for where they may tell of a last will, and only if the session is new."""
-    if topic.kind is TopicKind.HEARTBEAT:
+    """Retained messages are asked for where they may tell of a last will or an alert, and only if the session is new."""
+    if topic.kind is TopicKind.HEARTBEAT and topic.dialect is not Dialect.HOMIE_ALERT:
         retain = SubscribeOptions.RETAIN_DO_NOT_SEND
     else:
         retain = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB

@@ -42,6 +42,7 @@ def coming(text: str, start: datetime, count: int) -> list[str]:
         ("02:30", AUTUMN, ["25 02:30 +0200", "26 02:30 +0100"]),
         ("30 * * * *", AUTUMN + timedelta(hours=2), ["25 02:30 +0200", "25 02:30 +0100", "25 03:30 +0100"]),
         ("*:30", AUTUMN + timedelta(hours=2), ["25 02:30 +0200", "25 03:30 +0100"]),
+        ("*:00/20", AUTUMN.replace(hour=2, minute=10, fold=1), ["25 03:00 +0100", "25 03:20 +0100"]),
         ("Mon..Fri 03:00", AUTUMN, ["26 03:00 +0100", "27 03:00 +0100"]),
     ],
 )

@@ -139,6 +139,16 @@ def test_a_beat_slightly_before_its_time_counts_for_it(early_s: int, hours: int)
     assert watch.station.deadline_s == pytest.approx(TO_THREE_S + hours * HOUR_S + 300)
 
 
+def test_of_times_that_come_often_a_beat_counts_for_the_next_if_it_is_near() -> None:
+    schedule = Daily()
+    schedule.every_ms = 120_000
+    for early_s, due_s in ((59, 59), (31, 31), (29, 149)):
+        watch = Watch(Policy(schedule=schedule, grace_s=0))
+        watch.wait(120 - early_s)
+        watch.hear()
+        assert watch.station.deadline_s - watch.now_s == due_s
+
+
 def test_the_time_stays_what_it_is_when_we_stood_still_and_was_not_due_meanwhile() -> None:
     watch = Watch(DAILY)
     watch.hear()

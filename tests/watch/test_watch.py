@@ -148,6 +148,21 @@ async def test_a_refused_edge_is_told_by_the_next_beat_though_others_came_meanwh
         assert bench.engine.said == [FAULT]
 
 
+async def test_a_refused_threshold_is_told_by_the_next_beat_though_others_came_meanwhile(build) -> None:
+    async with build(terms={"s1": (Policy(interval_s=60, thresholds=(LOW,)), "")}) as bench:
+        await bench.beat(labels={"battery": "10"})
+        for level, kind in (("30", "clear"), ("10", "raise")):
+            bench.engine.refuses, bench.engine.holds = {"low_battery"}, True
+            first = bench.beat(labels={"battery": level})
+            assert bench.beat(labels={"battery": level}) is first
+            bench.engine.settle()
+            with pytest.raises(Overloaded):
+                await first
+            bench.engine.refuses, bench.engine.holds = set(), False
+            await bench.beat(labels={"battery": level})
+            assert bench.engine.said[-1] == f"s1 low_battery {kind}"
+
+
 async def test_a_refused_end_of_silence_is_told_by_the_next_beat_though_others_came_meanwhile(build) -> None:
     async with build() as bench:
         await bench.grow_up()

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.mqtt.alerts import homie_alert
 from collectors.mqtt.codec import Limits, PayloadError, TopicKind, read
 from collectors.mqtt.dialects import Dialect, readers
 from collectors.mqtt.sparkplug import MOST_METRICS, Metric, Sparkplug, decode
+from collectors.mqtt.topics import Place
 from gateway.core.event import BeatKind
 from gateway.core.reason import Dropped
 
@@ -209,6 +211,43 @@ SPARKPLUG_TOPICS = tuple(
     {"template": template, "dialect": "sparkplug"}
     for template in ("spBv1.0/{site}/+/{station}", "spBv1.0/{site}/+/+/{station}")
 )
+
+
+async def test_an_alert_of_homie_is_raised_with_its_text_and_cleared_by_nothing(
+    mosquitto, listening, eventually
+) -> None:
+    topic = "homie/5/pump-1/$alert/filter"
+    mosquitto.publish(topic, "The filter\nis clogged", "-r")  # before we listen: the broker remembers it
+    async with listening(
+        mosquitto.url, topics=({"template": "homie/5/{station}/$alert/+", "dialect": "homie_alert"},)
+    ) as intake:
+        await eventually(lambda: len(intake.events) == 1)
+        mosquitto.publish(topic, b"", "-r")
+        mosquitto.publish(topic.replace("filter", "level"), "low", "-q", "0")
+        mosquitto.publish(topic, b"\xff\xfe")
+        await eventually(lambda: len(intake.events) == 3 and intake.quarantined)
+        assert [(event.source, event.condition, event.object, event.kind.value) for event in intake.events] == [
+            ("pump-1", "station_alert", "filter", "raise"),
+            ("pump-1", "station_alert", "filter", "clear"),
+            ("pump-1", "station_alert", "level", "raise"),
+        ]
+        assert intake.events[0].summary == "Station pump-1, filter: The filter is clogged"
+        assert intake.beats == []
+
+
+@given(payload=st.binary(max_size=40), level=st.text(max_size=5).filter(lambda text: "/" not in text))
+def test_no_bytes_make_an_alert_fail_otherwise_than_by_payload_error(payload, level) -> None:
+    with contextlib.suppress(PayloadError):
+        event = homie_alert(
+            payload,
+            topic=f"homie/5/s1/$alert/{level}",
+            place=Place("s1", "lyon"),
+            collector="mqtt",
+            at_ms=0,
+            limits=Limits(payload_bytes=30),
+        )
+        assert (event.kind.value, event.labels["site"]) == ("raise" if payload else "clear", "lyon")
+        assert event.summary.isprintable()
 
 
 async def test_a_nodes_death_takes_its_devices_along(mosquitto, listening, eventually) -> None:
