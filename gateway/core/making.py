@@ -60,17 +60,20 @@ class Making:
         if self.incident.muted & FROM_OUTSIDE:
             self.change(muted=self.incident.muted - FROM_OUTSIDE)
 
-    def sync(self, rank: Rank, reason: Reason, *, though_flapping: bool = False) -> None:
+    def sync(self, rank: Rank, reason: Reason, *, but: str = "", though_flapping: bool = False) -> None:
         """Wish that every ticket look like the incident; a muted incident's tickets wait, unless it is over.
 
-        Of what flaps only the impact is told, and what is said ``though_flapping``.
+        Of what flaps only the impact is told, and what is said ``though_flapping``. The ticket of the sink ``but`` is so
+        already.
         """
         muted = self.incident.muted - {Muted.FLAPPING}
         flaps = muted != self.incident.muted and rank is not Rank.PRIORITY and not though_flapping
         if flaps or (muted and self.incident.alive):
             return
         self._wishes += [
-            Wish(kind=OperationKind.SYNC, sink=sink, rank=rank, reason=reason) for sink in self.incident.sinks
+            Wish(kind=OperationKind.SYNC, sink=sink, rank=rank, reason=reason)
+            for sink in self.incident.sinks
+            if sink != but
         ]
 
     def comment(

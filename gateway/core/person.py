@@ -150,6 +150,7 @@ def _accept(making: _Answering) -> None:
         making.change(state=State.CLOSED, closed_ms=making.now_ms)
     else:
         making.change(state=State.RESOLVED, resolved_ms=making.now_ms, needs_person=False)
+    making.sync(Rank.CLOSE, making.reason, but=making.ticket.sink)
 
 
 def _silence(making: _Answering) -> None:
@@ -194,6 +195,7 @@ def _reopen(making: _Answering) -> None:
     making.change(muted=making.incident.muted - {Muted.HUMAN_CLOSED, Muted.WONT_FIX})
     if making.incident.state in (State.RESOLVED, State.CLOSED):
         making.change(state=State.OPEN, resolved_ms=None, closed_ms=None, opened_ms=making.now_ms)
+        making.sync(Rank.REOPEN, making.reason, but=making.ticket.sink)
 
 
 def _reopen_for_person(making: _Answering) -> None:

@@ -157,6 +157,15 @@ def test_reopened_by_a_person_after_the_end_only_a_person_closes_it_again(life) 
     assert life.state is State.RESOLVED
 
 
+def test_what_a_person_ends_or_reopens_in_one_tracker_is_so_in_the_others(life) -> None:
+    life.raised(sinks=("desk", "noc"), clear_hold_ms=60_000)
+    life.cleared()
+    life.seen(state=CLOSED)
+    assert [(wish.sink, wish.rank.name) for wish in life.last.wishes] == [("noc", "CLOSE")]
+    life.seen(life.ticket(state=CLOSED), state=OPEN)
+    assert (life.state, [(wish.sink, wish.rank.name) for wish in life.last.wishes]) == (State.OPEN, [("noc", "REOPEN")])
+
+
 @pytest.mark.parametrize("mute", [Muted.HUMAN_CLOSED, Muted.WONT_FIX, Muted.FLAPPING])
 def test_reopened_by_a_person_while_raised_lifts_what_people_had_muted(life, mute) -> None:
     life.raised()
