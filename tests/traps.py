@@ -23,6 +23,8 @@ PER_DEVICE = 10
 """Troubles of one device."""
 TOLD_PER_S = 100_000
 """The rate at which sysUpTime grows as it would in real time."""
+SEALED_PER_S = 15_000
+"""The same for SNMPv3."""
 _V1_EVERY = 5
 _UPTIME, _TRAP_OID = "1.3.6.1.2.1.1.3.0", "1.3.6.1.6.3.1.1.4.1.0"
 _INTERFACE, _ENTERPRISE = "1.3.6.1.2.1.2.2.1", "1.3.6.1.4.1.99999.1"
@@ -111,7 +113,10 @@ def sealed(known: Sequence[Trouble], count: int, *, seed: int = 1) -> Iterator[t
     engines = {trouble.address: _Engine(user, trouble.address) for trouble in known}
     for number, trouble in enumerate(random.Random(seed).choices(known, k=count)):
         engine = engines[trouble.address]
-        yield trouble.address, engine.seal(trouble.pdu(number, 100_000_000 + number, PduType.TRAP_V2), number)
+        yield (
+            trouble.address,
+            engine.seal(trouble.pdu(number, 100_000_000 + number * 100 // SEALED_PER_S, PduType.TRAP_V2), number),
+        )
 
 
 class _Engine:

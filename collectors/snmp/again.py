@@ -2,13 +2,14 @@
 
 Pure. Storms are repeats: the same device says the same thing, under another request id and a later sysUpTime. What is
 left when these two are cut out is a key for the event that the first of them became. Only messages built exactly as the
-standard says are cut: one whose lengths or order differ in any way takes the long way and is judged there.
+standard says are cut: one whose lengths or order differ in any way takes the long way and is judged there. Of SNMPv3
+it is the PDU that is looked for, after its message was verified and decrypted.
 
 Where to cut is a matter of a few lengths, which stand in what is left. So it is guessed from the length of the whole: if
 what is left is known, and was cut at the same places, then the guess was right, and nothing had to be read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -44,7 +45,9 @@ class Layout(NamedTuple):
     after_ticks: int
 
 
-Key = tuple[str, bytes, bytes, bytes]
+Sender = Hashable
+"""Whatever else the event depends on: of v1 and v2c the address, of v3 also the engine, the context and the level."""
+Key = tuple[Sender, bytes, bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +71,20 @@ class Again:
         self._layouts: dict[int, Layout] = {}
         """The likeliest layout of datagrams of a length."""
 
-    def look(self, host: str, data: bytes) -> Prepared | None:
+    def look(self, sender: Sender, data: bytes) -> Prepared | None:
         """What the trap would be decoded to, but for the time of its arrival; None if it is not known."""
         layout = self._layouts.get(len(data))
         if layout is None:
             return None
         request, after_request, ticks, after_ticks = layout
-        key = (host, data[:request], data[after_request:ticks], data[after_ticks:])
+        key = (sender, data[:request], data[after_request:ticks], data[after_ticks:])
         known = self._known.get(key)
         if known is None or known.layout != layout:
-            return self._look_closer(host, data, layout)
+            return self._look_closer(sender, data, layout)
         uptime_s = (int.from_bytes(data[ticks:after_ticks], "big") & 0xFFFF_FFFF) // 100
         return known.prepared if uptime_s == known.uptime_s else self._later(key, known, uptime_s)
 
-    def remember(self, host: str, data: bytes, event: Event, prepare: Prepare) -> Prepared | None:
+    def remember(self, sender: Sender, data: bytes, event: Event, prepare: Prepare) -> Prepared | None:
         """Keep what a trap was decoded to, prepared; None if it is not one to remember."""
         layout = layout_of(data) if self._most and len(data) <= _LONGEST and "uptime" in event.labels else None
         if layout is None:
@@ -90,16 +93,16 @@ class Again:
             self._known.clear()
         self._layouts[len(data)] = layout
         known = _Known(layout, int(event.labels["uptime"]), event, prepare(event), prepare)
-        self._known[_key(host, data, layout)] = known
+        self._known[_key(sender, data, layout)] = known
         return known.prepared
 
-    def _look_closer(self, host: str, data: bytes, guessed: Layout) -> Prepared | None:
+    def _look_closer(self, sender: Sender, data: bytes, guessed: Layout) -> Prepared | None:
         """Another layout of the same length?"""
         layout = layout_of(data)
-        if layout is None or layout == guessed or _key(host, data, layout) not in self._known:
+        if layout is None or layout == guessed or _key(sender, data, layout) not in self._known:
             return None
         self._layouts[len(data)] = layout
-        return self.look(host, data)
+        return self.look(sender, data)
 
     def _later(self, key: Key, known: _Known, uptime_s: int) -> Prepared:
         event = replace(known.event, labels={**known.event.labels, "uptime": str(uptime_s)})
@@ -107,16 +110,19 @@ class Again:
         return known.prepared
 
 
-def _key(host: str, data: bytes, layout: Layout) -> Key:
-    return host, data[: layout.request], data[layout.after_request : layout.ticks], data[layout.after_ticks :]
+def _key(sender: Sender, data: bytes, layout: Layout) -> Key:
+    return sender, data[: layout.request], data[layout.after_request : layout.ticks], data[layout.after_ticks :]
 
 
 # --- layouts -------------------------------------------------------------------------------------
 
 
 def layout_of(data: bytes) -> Layout | None:
-    """The layout of a v1 or v2c trap; None if it is anything but a plainly built one."""
+    """The layout of a v1 or v2c trap, or of the PDU alone as v3 has it; None if it is anything but a plainly built one."""
     try:
+        if data[0] == _TRAP:
+            content = _content(data, 0)
+            return _layout_v2(data, content) if content else None
         at = _content(data, 0) if data[0] == _SEQUENCE else 0
         if not at or data[at : at + 2] != b"\x02\x01" or data[at + 3] != 0x04 or data[at + 4] >= _LONG:  # noqa: PLR2004
             return None

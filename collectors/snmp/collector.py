@@ -37,7 +37,7 @@ ANSWERS = Counter("tocsin_snmp_responses", "Responses sent to informs.")
 
 LOOK_EVERY_S: Final = 1.0
 """How often kernel drops are counted."""
-_CHECK_TIME_EVERY: Final = 16
+_CHECK_TIME_EVERY: Final = 4
 """Datagrams between two looks at the clock."""
 
 Answer = Callable[[], None]
@@ -171,15 +171,19 @@ class SnmpCollector:
         if message is None:
             return
         if message.pdu.type is not codec.PduType.INFORM:
-            event, heard = self._event(arrival, message.pdu), arrival.datagram
-            known = self._again.remember(heard.address[0], heard.data, event, intake.prepare)
-            if known is None:
-                intake.offer(event)
-            else:
-                known.offer(event.at_ms)
+            heard = arrival.datagram
+            self._offer(heard.address[0], heard.data, self._event(arrival, message.pdu), intake)
             return
         answer = partial(_respond, arrival, lambda: codec.encode_response(message))
         self._inform(arrival, message.pdu, message.community, answer, intake)
+
+    def _offer(self, sender: again.Sender, data: bytes, event: Event, intake: Intake) -> None:
+        """Hand over what was decoded, and know it again."""
+        known = self._again.remember(sender, data, event, intake.prepare)
+        if known is None:
+            intake.offer(event)
+        else:
+            known.offer(event.at_ms)
 
     def _message(self, arrival: "Arrival", intake: Intake) -> codec.Message | None:
         """Decode a message of v1 or v2c; None if its community is not ours, which is counted."""
@@ -199,10 +203,15 @@ class SnmpCollector:
                 return True
             intake.dropped(error.reason, source=arrival.datagram.host, detail=str(error))
             return False
-        raw = trusted.scoped.pdu
+        raw, scoped = trusted.scoped.pdu, trusted.scoped
+        sender = (arrival.datagram.host, scoped.engine_id, scoped.context, trusted.flags, trusted.late != "")
+        known = self._again.look(sender, raw)
+        if known is not None:
+            known.offer(arrival.now_ms)
+            return False
         pdu = codec.decode_pdu(raw, 0, len(raw), version=codec.V3, limits=self._limits)
         if pdu.type is not codec.PduType.INFORM:
-            intake.offer(self._event(arrival, pdu, trusted))
+            self._offer(sender, raw, self._event(arrival, pdu, trusted), intake)
             return False
         answer = partial(_respond, arrival, partial(self._v3_response, trusted, pdu))
         self._inform(arrival, pdu, trusted.user, answer, intake, trusted)

@@ -234,8 +234,9 @@ class SnmpConfig(PluginConfig):
     translation."""
     engine_id: EngineId = ""
     """Our own engine id, in hexadecimal, for senders of informs that must know it; empty to generate one and keep it."""
-    receive_buffer: int = Field(default=16_777_216, ge=4096, le=1_073_741_824)
-    """Octets of socket buffer to ask the kernel for; a trap takes about 1 KiB of it."""
+    receive_buffer: int = Field(default=67_108_864, ge=4096, le=1_073_741_824)
+    """Octets of socket buffer to ask the kernel for; a trap takes less than 1 KiB of it. Beyond ``net.core.rmem_max`` only the
+    superuser gets it, and what systemd opens."""
     max_datagram: int = Field(default=65_535, ge=484, le=65_535)
     """Octets of the largest datagram taken; a larger one is counted as oversized."""
     max_varbinds: int = Field(default=512, ge=1, le=16_384)
@@ -251,7 +252,7 @@ class SnmpConfig(PluginConfig):
     repeats_max: int = Field(default=200_000, ge=100, le=10_000_000)
     """SNMPv3 messages remembered, for at least 150 s, to refuse exact repeats (about 100 octets each)."""
     lookaside_max: int = Field(default=8192, ge=0, le=1_000_000)
-    """Different traps of v1 and v2c remembered, to recognise a repeat without decoding it (mostly 4 KiB each, up to 10); 0
+    """Different traps remembered, to recognise a repeat without decoding it (mostly 4 KiB each, up to 10); 0
     for none."""
     informs_max: int = Field(default=20_000, ge=1, le=1_000_000)
     """Informs that may wait for their commit, and informs remembered to answer their repeats."""

@@ -80,8 +80,8 @@ def tell(config: SnmpConfig, name: str, listeners: Sequence[Listener], engine_id
     """Log what was had, and the cure where it is less than was asked for."""
     RECEIVE_BUFFER.set(sum(listener.buffer for listener in listeners))
     where = [listener.name for listener in listeners]
-    log.info("listener.opened", collector=name, listen=where, engine_id=engine_id.hex())
     least = min(listener.buffer for listener in listeners)
+    log.info("listener.opened", collector=name, listen=where, engine_id=engine_id.hex(), receive_buffer=least)
     if least < config.receive_buffer:
         cure = f"sysctl -w net.core.rmem_max={config.receive_buffer}"
         log.warning("receive_buffer.capped", collector=name, asked=config.receive_buffer, got=least, cure=cure)

@@ -75,6 +75,24 @@ def test_a_repeat_of_a_v1_trap_too(first, later, at_ms):
         assert looked(seen, repeat, at_ms) == fresh(repeat, at_ms)
 
 
+@given(NUMBERS, NUMBERS, NUMBERS)
+def test_a_repeat_within_an_encrypted_message_too(first, later, request_id):
+    """Of SNMPv3 the PDU alone is compared, after it was verified and decrypted; who sent it stands beside."""
+    seen, sender = again.Again(10), (HOST, b"engine", b"", 3, False)
+
+    def pdu(data):
+        return data[data.index(b"public") + len(b"public") :]
+
+    original, repeat = trap(ticks=first), trap(ticks=later, request_id=request_id)
+    seen.remember(sender, pdu(original), fresh(original), Heard)
+    assert looked(seen, pdu(repeat), host=sender) in (None, fresh(repeat))
+    seen.remember(sender, pdu(repeat), fresh(repeat), Heard)
+    for data in (original, repeat):
+        assert looked(seen, pdu(data), host=sender) == fresh(data)
+        assert not seen.look(HOST, pdu(data))
+    assert not again.layout_of(pdu(trap(kind=codec.PduType.INFORM)))
+
+
 @given(st.lists(st.tuples(st.integers(0, 59), st.integers(0, 2**20)), max_size=60), st.sampled_from([4, 1000]))
 def test_a_stream_gives_the_same_with_and_without_it(told, most):
     """Many devices, v1 and v2c, in any order, and a memory that is too small or large enough."""

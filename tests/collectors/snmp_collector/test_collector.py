@@ -363,7 +363,7 @@ async def test_the_start_tells_what_was_had_and_no_secret(serve, secret):
         async with serve({"communities": ["c0mmunity"], "users": [user], "receive_buffer": 1_073_741_824}) as running:
             buffer = REGISTRY.get_sample_value("tocsin_snmp_receive_buffer_bytes")
             assert buffer == running.collector.listeners[0].buffer
-    assert logs[0]["event"] == "listener.opened"
+    assert (logs[0]["event"], logs[0]["receive_buffer"]) == ("listener.opened", buffer)
     assert "c0mmunity" not in str(logs)
     assert "authentic-password" not in str(logs)
 
@@ -376,7 +376,7 @@ def test_a_buffer_smaller_than_asked_for_is_told_with_its_cure():
         tell(SnmpConfig(), "snmp", [Capped()], b"")
 
     said = {entry["event"]: entry for entry in logs}
-    assert said["receive_buffer.capped"]["cure"] == "sysctl -w net.core.rmem_max=16777216"
+    assert said["receive_buffer.capped"]["cure"] == "sysctl -w net.core.rmem_max=67108864"
     assert "listener.deafened" in said  # neither communities nor users
 
 
