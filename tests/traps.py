@@ -101,6 +101,12 @@ def once(known: Sequence[Trouble], *, kind: PduType = PduType.TRAP_V2) -> Iterat
         yield trouble.address, trouble.told(number, kind=kind)
 
 
+def inform(trouble: Trouble, number: int) -> bytes:
+    """The ``number``-th inform of a sender, of v2c; none says the same as another."""
+    pdu = trouble.pdu(number, 100_000_000 + number, PduType.INFORM)
+    return _message(b"\x02\x01\x01", ber.encode_octets(COMMUNITY), pdu)
+
+
 def sealed(known: Sequence[Trouble], count: int, *, seed: int = 1) -> Iterator[tuple[str, bytes]]:
     """So many traps of SNMPv3, authPriv with SHA-1 and AES-128, each device an engine of its own; none twice."""
     user = User(

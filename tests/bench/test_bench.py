@@ -68,7 +68,7 @@ def test_what_was_sent_must_be_in_the_books() -> None:
 
 
 @pytest.mark.tools
-@pytest.mark.parametrize("name", ["traps", "smtp", "rules", "store", "e2e", "start", "growth"])
+@pytest.mark.parametrize("name", ["traps", "v3", "informs", "smtp", "rules", "store", "e2e", "start", "growth"])
 def test_a_benchmark_runs(name: str) -> None:
     if tool("gcc") is None:
         pytest.skip("not installed: gcc")

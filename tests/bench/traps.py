@@ -1,11 +1,12 @@
 """v1 and v2c traps: at saturation beside the peers, and the highest rate at which nothing is dropped."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.bench.harness import OURS, Options, Report, account, cores, watch
+from tests.bench.harness import OURS, Options, Report, account, cores, quantile, watch
 from tests.bench.receivers import PEERS, Missing, Ours, Receiver, start
+from tests.daemon import Books
 from tests.sender import Sender, ended, write_datagrams
 from tests.traps import once, stream, troubles
 
@@ -36,7 +37,7 @@ def run(options: Options) -> Report:
     for _ in range(options.repeats):
         for case, traps in cases.items():
             for name in names:
-                _saturate(report, case, name, sender, traps)
+                saturate(report, case, name, sender, traps)
     for case, traps in cases.items():
         for name in [name for name in (OURS, "gosnmp") if name in names]:
             _ramp(report, case, name, sender, traps)
@@ -46,22 +47,24 @@ def run(options: Options) -> Report:
     return report
 
 
-def _receivers(report: Report, name: str) -> Iterator[Receiver]:
+def _receivers(report: Report, name: str, engines: Sequence[str] = ()) -> Iterator[Receiver]:
     """The program, once; nothing, said in the report, if it cannot be had."""
     try:
-        with start(name, report.options) as receiver:
+        with start(name, report.options, engines=engines) as receiver:
             yield receiver
     except Missing as why:
         report.skip(name, str(why))
 
 
-def _saturate(report: Report, case: str, name: str, sender: Sender, traps: Path) -> None:
-    """Send without a pause; count what is taken meanwhile."""
+def saturate(
+    report: Report, case: str, name: str, sender: Sender, traps: Path, *, rate: float = 0, engines: Sequence[str] = ()
+) -> None:
+    """Send without a pause, or at more than anybody takes; count what is taken meanwhile."""
     seconds = report.options.seconds / 2
-    for receiver in _receivers(report, name):
+    for receiver in _receivers(report, name, engines):
         before = receiver.books() if isinstance(receiver, Ours) else None
         began = receiver.taken()
-        sending = sender.start(receiver.port, traps, seconds=WARM_S + seconds)
+        sending = sender.start(receiver.port, traps, seconds=WARM_S + seconds, rate=rate)
         time.sleep(WARM_S)
         with watch(receiver.pid) as used:
             at_s, first = time.monotonic(), receiver.taken()
@@ -73,8 +76,15 @@ def _saturate(report: Report, case: str, name: str, sender: Sender, traps: Path)
         report.add(
             case, name, per_s=taken / took_s, cpu_us=used.cpu_s / max(1, taken) * 1e6, rss_mib=used.rss_mib,
             dropped=sum(n for what, n in books.items() if what.startswith("dropped")) if books else sent - _settled(receiver) + began,
-            sent_per_s=sent / (WARM_S + seconds),
+            sent_per_s=sent / (WARM_S + seconds), **_lateness(receiver, before),
         )  # fmt: skip
+
+
+def _lateness(receiver: Receiver, before: Books | None) -> dict[str, float]:
+    """How late the loop was, with all that came before and after; only ours tells."""
+    if before is None or not isinstance(receiver, Ours):
+        return {}
+    return {"late_p99_s": quantile(before.text, receiver.books().text, "tocsin_loop_lateness_seconds", 0.99)}
 
 
 def _settled(receiver: Receiver) -> int:
