@@ -47,4 +47,7 @@ class Judge:
             known = self.inventory.look_up(verdict.source, event.labels.get("site", ""))
         if known is None:
             return event, verdict
-        return event, replace(verdict, impact=verdict.impact.raised(known.steps or 0), team=verdict.team or known.team)
+        impact, team = verdict.impact.raised(known.steps or 0), verdict.team or known.team
+        if impact is verdict.impact and team == verdict.team:
+            return event, verdict
+        return event, replace(verdict, impact=impact, team=team)
