@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from socket import MSG_TRUNC
 from typing import Final, NamedTuple
 
 import structlog
@@ -22,7 +21,7 @@ from collectors.snmp.mib_files import names_in
 from collectors.snmp.names import Names
 from collectors.snmp.peers import Peers
 from collectors.snmp.render import escape
-from collectors.snmp.sockets import Datagram, Listener, Received, datagram
+from collectors.snmp.sockets import TRUNCATED, Datagram, Listener, Received, datagram
 from collectors.snmp.usm import Trusted, Usm, UsmError
 from collectors.snmp.v3 import AUTHENTICATED
 from gateway.core.event import Event
@@ -136,7 +135,7 @@ class SnmpCollector:
         """Take one datagram as far as it goes; True if it was only an SNMPv3 sender asking who we are."""
         data, _, flags, address = received
         try:
-            known = None if flags & MSG_TRUNC else self._again.look(address[0], data)
+            known = None if flags & TRUNCATED else self._again.look(address[0], data)
             if known is None:
                 return self._take_new(listener, datagram(received), intake, now_ms, now_s)
             known.offer(now_ms)

@@ -16,6 +16,8 @@ _SO_MEMINFO: Final = 55
 _MEMINFO_DROPS: Final = 8
 """Index of SK_MEMINFO_DROPS among the u32 of SO_MEMINFO (linux/sock_diag.h)."""
 _IP_PKTINFO: Final = 8
+TRUNCATED: Final = int(socket.MSG_TRUNC)
+"""As a plain number: an operator of Python's enumerations costs as much as reading the datagram."""
 
 _ANCILLARY: Final = 64
 _IPV4_PACKET_INFO: Final = struct.Struct("=i4s4s")
@@ -118,7 +120,7 @@ def datagram(received: Received) -> Datagram:
     host: str = address[0]
     if host.startswith(_MAPPED) and "." in host:
         host = host.removeprefix(_MAPPED)
-    return Datagram(data, host, address[1], bool(flags & socket.MSG_TRUNC), address, ancillary)
+    return Datagram(data, host, address[1], bool(flags & TRUNCATED), address, ancillary)
 
 
 def bind(where: Listen) -> socket.socket:
