@@ -20,7 +20,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 
 from collectors.mqtt import words
-from collectors.mqtt.labels import Limits, flat, line
+from collectors.mqtt.labels import Labels, Limits, line
 from collectors.mqtt.payload import PayloadError, PayloadFormat, parse
 from gateway.core.event import BeatKind
 from gateway.core.reason import Dropped
@@ -102,7 +102,7 @@ def _bare(text: str, topic: TopicKind) -> Reading:
 
 def _object(value: Mapping[Any, Any], topic: TopicKind, limits: Limits) -> Reading:
     members = {_key(key, limits.key_chars): member for key, member in value.items()}
-    labels = flat(members, limits)
+    labels = Labels(members, limits)
     kind, fault = _condition(members, topic, limits)
     return Reading(
         kind=kind,

@@ -25,6 +25,33 @@ class Limits:
     description_chars: int = 2_000
 
 
+class Labels(Mapping[str, str]):
+    """What `flat` gives, made when somebody asks: of most beats nobody does."""
+
+    __slots__ = ("_flat", "_limits", "_members")
+
+    def __init__(self, members: Mapping[str, Any], limits: Limits) -> None:
+        self._members, self._limits = members, limits
+        self._flat: dict[str, str] | None = None
+
+    def _made(self) -> dict[str, str]:
+        if self._flat is None:
+            self._flat = flat(self._members, self._limits)
+        return self._flat
+
+    def __getitem__(self, name: str) -> str:
+        return self._made()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made())
+
+    def __len__(self) -> int:
+        return len(self._made())
+
+    def __repr__(self) -> str:
+        return repr(self._made())
+
+
 def flat(members: Mapping[str, Any], limits: Limits) -> dict[str, str]:
     """All leaves as ``path.to.leaf`` and text, in their order, no more and no deeper than the limits allow."""
     labels: dict[str, str] = {}

@@ -201,6 +201,28 @@ class Station:
     """Observed time of the beat from which the next gap is measured."""
 
 
+def only_beat(before: Station, after: Station) -> bool:
+    """Whether nothing has changed but what every beat changes: a restart gives each its whole time before it, anyway."""
+    return (
+        after.state is before.state
+        and after.interval_s == before.interval_s
+        and after.interval_from is before.interval_from
+        and after.site == before.site
+        and after.collector == before.collector
+        and after.fault == before.fault
+        and after.crossed == before.crossed
+        and after.expected_ms == before.expected_ms
+        and after.session == before.session
+        and after.covered is before.covered
+        and after.told is before.told
+        and after.born is before.born
+        and after.will is before.will
+        and after.back == before.back
+        and after.misses == before.misses
+        and before.beats > 0
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """What the watch has to say about a station: the host makes an event of it."""

@@ -1,7 +1,7 @@
 """Keeps every station: takes beats, looks at the time, and stores what changed.
 
 One observed clock for all deadlines (`gateway.core.feed`): an outage of ours costs nobody (promise 4). Per beat nothing
-is written; what changed is stored every few seconds, edges at once.
+is written; what changed is stored every few seconds (`unsaved`), edges at once.
 """
 
 import asyncio
@@ -22,13 +22,11 @@ from gateway.plugin import Clock, Overloaded, Receipt
 from gateway.store.api import Store, StoreError
 from gateway.watch.edges import Edges, Emitter, without
 from gateway.watch.outages import Outages
+from gateway.watch.unsaved import Unsaved
 
 log = structlog.get_logger()
 
 TICK_S = 1.0
-FLUSH_S = 5.0
-FLUSH_MOST = 5_000
-"""Stations stored in one transaction, so that a commit stays short."""
 DUE_MOST = 1_000
 """Stations looked at before the loop gets its turn."""
 PATIENCE = 1.5
@@ -74,8 +72,8 @@ class Watch:
         self._clock = clock
         self._count = count
         self._stations: dict[str, Station] = {}
-        self._changed: set[str] = set()
-        self._edges = Edges(store=store, engine=engine, clock=clock, told=self._changed.add)
+        self._edges = Edges(store=store, engine=engine, clock=clock, told=self._told)
+        self._unsaved = Unsaved(store=store, clock=clock, stations=self._stations, telling=self._edges.telling)
         self._outages = Outages(store=store, engine=engine, clock=clock, node=node)
         self._set(policy, terms, by_site, region_of, most_stations, discover_per_min)
         self._feed = Feed(now_s=clock.monotonic_s())
@@ -167,7 +165,7 @@ class Watch:
             self._uncover(again)
             if again.collector and live(again):
                 self._feed.feeds(again.collector)
-        self._changed.clear()  # a restart alone writes nothing
+        self._unsaved.clear()  # a restart alone writes nothing
         self._expect_listed()
         self._expect()
 
@@ -242,27 +240,15 @@ class Watch:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._tick_for_ever(), name="watch-tick")
             tasks.create_task(self._expire_for_ever(), name="watch-expire")
-            tasks.create_task(self._flush_for_ever(), name="watch-flush")
+            tasks.create_task(self._unsaved.run(), name="watch-flush")
 
     async def flush(self) -> None:
-        """Store what changed.
+        """Store what changed, and some of what only beat.
 
         Raises:
             StoreError: the disk refused; it stays to be stored.
         """
-        early: set[str] = set()
-        try:
-            while self._changed:
-                names = {self._changed.pop() for _ in range(min(FLUSH_MOST, len(self._changed)))}
-                early |= names & self._edges.telling.keys()
-                stations = [self._stations[name] for name in names - early if name in self._stations]
-                try:
-                    await self._store.run(lambda tx, stations=stations: tx.save_stations(stations))  # type: ignore[misc]
-                except StoreError:
-                    self._changed |= names
-                    raise
-        finally:
-            self._changed |= early
+        await self._unsaved.flush()
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -298,6 +284,9 @@ class Watch:
         policy, now_ms = self._policy_of(station), self._clock.now_ms()
         return outlived(station, policy, observed_s=self._observed_now(), now_ms=now_ms)
 
+    def _told(self, name: str) -> None:
+        self._unsaved.changed.add(name)
+
     def _keep(self, station: Station) -> None:
         before = self._stations.get(station.station)
         self._stations[station.station] = station
@@ -310,7 +299,7 @@ class Watch:
             or before.beats == 0
         ):
             self._sites.moved(before, station)
-        self._changed.add(station.station)
+        self._unsaved.add(before, station)
         self._wheel.schedule(station.station, station.deadline_s)
 
     def _undo(
@@ -426,19 +415,6 @@ class Watch:
             self._keep(replace(before, deadline_s=self._observed_now() + TICK_S))
         else:  # a beat came meanwhile
             self._keep(without(now, before, after, signals))
-
-    async def _flush_for_ever(self) -> None:
-        delayed = False
-        while True:
-            await self._clock.sleep(FLUSH_S)
-            try:
-                await self.flush()
-            except StoreError as error:
-                if not delayed:
-                    log.warning("stations.delayed", why=str(error))
-                delayed = True
-            else:
-                delayed = False
 
     # --- what stations have in common ---------------------------------------------------------------
 

@@ -68,7 +68,7 @@ async def test_a_restart_gives_everybody_their_whole_time_and_writes_nothing(bui
         await bench.passes(60)
         await bench.watch.flush()
     async with build(clock) as bench:
-        assert bench.watch._changed == set()
+        assert bench.watch._unsaved.changed == set()
         await bench.passes(85)
         assert bench.engine.said == []
         await bench.until(lambda: len(bench.engine.said) == 2, turning=1)
@@ -270,10 +270,10 @@ async def test_too_many_stations_are_counted_and_not_kept(build) -> None:
 async def test_stations_that_could_not_be_stored_are_stored_later(build) -> None:
     async with build() as bench:
         bench.beat()
-        real, bench.watch._store = bench.watch._store, Stuck(StoreError("full"))
+        real, bench.watch._unsaved._store = bench.watch._unsaved._store, Stuck(StoreError("full"))
         with pytest.raises(StoreError):
             await bench.watch.flush()
-        bench.watch._store = real
+        bench.watch._unsaved._store = real
         await bench.watch.flush()
         assert [station.station for station in await bench.store.run(lambda tx: tx.stations())] == ["s1"]
 

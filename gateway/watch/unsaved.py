@@ -1,0 +1,79 @@
+"""Stations that differ from the disk, and their way to it: what changed soon, what only beat in turn."""
+
+from collections.abc import Container, Mapping
+from itertools import islice
+
+import structlog
+
+from gateway.core.station import Station, only_beat
+from gateway.plugin import Clock
+from gateway.store.api import Store, StoreError
+
+log = structlog.get_logger()
+
+FLUSH_S = 5.0
+FLUSH_MOST = 2_000
+"""Stations stored in one transaction, so that a commit stays short."""
+BEATEN_MOST = 10_000
+"""Stored in one flush of those that only beat: a million stations that all beat would keep the disk busy for nothing."""
+
+
+class Unsaved:
+    """Which stations must be stored; `run` serves until cancelled."""
+
+    def __init__(self, *, store: Store, clock: Clock, stations: Mapping[str, Station], telling: Container[str]) -> None:
+        """Store ``stations``, but those whose last edge is under way (``telling``): these are stored by it."""
+        self._store, self._clock, self._stations, self._telling = store, clock, stations, telling
+        self.changed: set[str] = set()
+        """By name, as `_beaten`."""
+        self._beaten: dict[str, None] = {}
+        """They differ from the disk in nothing but their last beats; those that wait longest first."""
+
+    def add(self, before: Station | None, after: Station) -> None:
+        """A station is not what it was."""
+        if before is not None and only_beat(before, after):
+            self._beaten[after.station] = None
+        else:
+            self.changed.add(after.station)
+
+    def clear(self) -> None:
+        """Take all for saved."""
+        self.changed.clear()
+        self._beaten.clear()
+
+    async def flush(self) -> None:
+        """Store what changed, and some of what only beat.
+
+        Raises:
+            StoreError: the disk refused; it stays to be stored.
+        """
+        early: set[str] = set()
+        self.changed.update(islice(self._beaten, BEATEN_MOST))
+        try:
+            while self.changed:
+                names = {self.changed.pop() for _ in range(min(FLUSH_MOST, len(self.changed)))}
+                early |= {name for name in names if name in self._telling}
+                for name in names:
+                    self._beaten.pop(name, None)
+                stations = [self._stations[name] for name in names - early if name in self._stations]
+                try:
+                    await self._store.run(lambda tx, stations=stations: tx.save_stations(stations))  # type: ignore[misc]
+                except StoreError:
+                    self.changed |= names
+                    raise
+        finally:
+            self.changed |= early
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        delayed = False
+        while True:
+            await self._clock.sleep(FLUSH_S)
+            try:
+                await self.flush()
+            except StoreError as error:
+                if not delayed:
+                    log.warning("stations.delayed", why=str(error))
+                delayed = True
+            else:
+                delayed = False
