@@ -68,10 +68,11 @@ def test_what_was_sent_must_be_in_the_books() -> None:
 
 
 @pytest.mark.tools
-@pytest.mark.parametrize("name", ["traps", "v3", "informs", "smtp", "rules", "store", "e2e", "start", "growth"])
+@pytest.mark.parametrize("name", ["traps", "v3", "informs", "smtp", "rules", "store", "mqtt", "e2e", "start", "growth"])
 def test_a_benchmark_runs(name: str) -> None:
-    if tool("gcc") is None:
-        pytest.skip("not installed: gcc")
+    needed = "mosquitto" if name == "mqtt" else "gcc"
+    if tool(needed) is None:
+        pytest.skip(f"not installed: {needed}")
     ran = subprocess.run(
         [sys.executable, "-m", "tests.bench", "--small", "--no-peers", "--repeats", "1", "--seconds", "0.5", name],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120, check=False,
