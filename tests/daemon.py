@@ -80,7 +80,15 @@ class Books:
 class Daemon:
     """``tocsin run`` with a configuration and a state directory of its own; a context manager."""
 
-    def __init__(self, folder: Path, config: str, *, ports: Iterable[str] = (), cores: Iterable[int] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: str,
+        *,
+        ports: Iterable[str] = (),
+        cores: Iterable[int] = (),
+        start_s: float = START_S,
+    ) -> None:
         """Prepare a daemon.
 
         Args:
@@ -88,12 +96,14 @@ class Daemon:
             config: TOML in which ``{name}`` stands for the port of that name.
             ports: names of the ports besides ``http``.
             cores: processor cores that it may use; none for all.
+            start_s: how long it may take to be ready.
         """
         self.folder = folder
         self.log = folder / "daemon.log"
         self.ports = {name: free_port() for name in ("http", *ports)}
         self.most_rss_kib = 0
         self._config = config
+        self._start_s = start_s
         self._cores = tuple(cores)
         self._stack = contextlib.ExitStack()
 
@@ -107,7 +117,7 @@ class Daemon:
         self._stack.callback(self._end)
         self._http = self._stack.enter_context(httpx.Client(trust_env=False, timeout=10))
         self._stack.callback(self._watch().set)
-        self.eventually(lambda: self.answers("/readyz"), START_S, "ready")
+        self.eventually(lambda: self.answers("/readyz"), self._start_s, "ready")
         return self
 
     def __exit__(

@@ -215,8 +215,8 @@ class Transaction(Protocol):
         ...
 
     # stations, memory, retention
-    def stations(self) -> list[Station]:
-        """Every known station."""
+    def stations(self, *, after: str = "", most: int = -1) -> list[Station]:
+        """Stations by name, the first ``most`` (negative: all) behind ``after``."""
         ...
 
     def save_stations(self, stations: Iterable[Station]) -> None:

@@ -1,6 +1,7 @@
 """Between values of the core and rows: the columns are searched or constrained, ``body`` is the rest as JSON."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from operator import attrgetter
@@ -182,7 +183,8 @@ def station_of(row: tuple[Any, ...]) -> Station:
     rest["crossed"] = tuple(rest.get("crossed", ()))
     rest["doubted"] = tuple(rest["doubted"]) if rest["doubted"] else None
     rest.setdefault("told", state == StationState.DOWN and not rest["covered"])  # older rows lack it
-    return Station(station=name, site=site, state=StationState(state), seen_ms=seen_ms, **rest)
+    rest["collector"] = sys.intern(rest["collector"])
+    return Station(station=name, site=sys.intern(site), state=StationState(state), seen_ms=seen_ms, **rest)
 
 
 def text(value: str) -> str:

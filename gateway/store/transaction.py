@@ -245,8 +245,10 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
 
     # --- stations, memory, retention -------------------------------------------------------------
 
-    def stations(self) -> list[Station]:
-        found = self._db.execute("SELECT name, site, state, seen_ms, body FROM station").fetchall()
+    def stations(self, *, after: str = "", most: int = -1) -> list[Station]:
+        found = self._db.execute(
+            "SELECT name, site, state, seen_ms, body FROM station WHERE name > ? ORDER BY name LIMIT ?", (after, most)
+        )
         return [rows.station_of(row) for row in found]
 
     def save_stations(self, stations: Iterable[Station]) -> None:

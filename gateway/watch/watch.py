@@ -27,6 +27,8 @@ from gateway.watch.unsaved import Unsaved
 log = structlog.get_logger()
 
 TICK_S = 1.0
+LOAD_MOST = 10_000
+"""Stations taken up at once: what a million leave behind on their way here would stay in the memory."""
 DUE_MOST = 1_000
 """Stations looked at before the loop gets its turn."""
 PATIENCE = 1.5
@@ -159,12 +161,15 @@ class Watch:
         await self._outages.load()
         self._sighted_ms = self._clock.now_ms() - away_ms
         self._feed.look(self._clock.monotonic_s())
-        for station in await self._store.run(lambda tx: tx.stations()):
-            again = self._resumed(station, away_ms=away_ms)
-            self._keep(again)
-            self._uncover(again)
-            if again.collector and live(again):
-                self._feed.feeds(again.collector)
+        last = ""
+        while found := await self._store.run(lambda tx, last=last: tx.stations(after=last, most=LOAD_MOST)):  # type: ignore[misc]
+            for station in found:
+                again = self._resumed(station, away_ms=away_ms)
+                self._keep(again)
+                self._uncover(again)
+                if again.collector and live(again):
+                    self._feed.feeds(again.collector)
+            last = found[-1].station
         self._unsaved.clear()  # a restart alone writes nothing
         self._expect_listed()
         self._expect()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.bench.harness import Options
 
-BENCHES = ("traps", "v3", "informs", "smtp", "rules", "store", "mqtt", "e2e", "start", "growth")
+BENCHES = ("traps", "v3", "informs", "smtp", "rules", "store", "mqtt", "stations", "e2e", "start", "growth")
 """Modules of this package, each with a function ``run(options) -> Report``."""
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench.harness import OURS, Options, Report, account, cores, quantile, watch
-from tests.daemon import Daemon, pinned, tool
+from tests.daemon import START_S, Daemon, pinned, tool
 from tests.ports import free_port
 
 STATIONS = 50_000
@@ -55,7 +55,7 @@ def run(options: Options) -> Report:
 
 
 def _ours(report: Report, case: str, stations: int, beats: int, *, rate: float = 0) -> None:
-    with _daemon(report.options) as daemon:
+    with daemon_and_broker(report.options.fresh(OURS)) as daemon:
         before = daemon.books()
         with _published(daemon.ports["beat"], stations, beats, rate) as (count, began_s), watch(daemon.pid) as used:
             _until(lambda: daemon.books()["mqtt"]["received"] >= count)
@@ -103,9 +103,9 @@ def _until(true: Callable[[], bool]) -> None:
 
 
 @contextlib.contextmanager
-def _daemon(options: Options) -> Iterator[Daemon]:
+def daemon_and_broker(folder: Path, *, start_s: float = START_S) -> Iterator[Daemon]:
     """The daemon, connected to a broker of its own."""
-    daemon = Daemon(options.fresh(OURS), CONFIG, ports=("beat",), cores=cores()[1])
+    daemon = Daemon(folder, CONFIG, ports=("beat",), cores=cores()[1], start_s=start_s)
     connected = 'tocsin_collector_connected{collector="mqtt"} 1.0'
     with _broker(daemon.folder, daemon.ports["beat"]), daemon:
         daemon.eventually(lambda: connected in daemon.books().text, 10, "connected to the broker")

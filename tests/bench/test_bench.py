@@ -68,9 +68,11 @@ def test_what_was_sent_must_be_in_the_books() -> None:
 
 
 @pytest.mark.tools
-@pytest.mark.parametrize("name", ["traps", "v3", "informs", "smtp", "rules", "store", "mqtt", "e2e", "start", "growth"])
+@pytest.mark.parametrize(
+    "name", ["traps", "v3", "informs", "smtp", "rules", "store", "mqtt", "stations", "e2e", "start", "growth"]
+)
 def test_a_benchmark_runs(name: str) -> None:
-    needed = "mosquitto" if name == "mqtt" else "gcc"
+    needed = "mosquitto" if name in ("mqtt", "stations") else "gcc"
     if tool(needed) is None:
         pytest.skip(f"not installed: {needed}")
     ran = subprocess.run(
