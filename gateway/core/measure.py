@@ -51,7 +51,8 @@ def _thresholds(
     """What is crossed now and what is over, each with the words for it."""
     known = {STATION_CLOCK}
     for threshold in thresholds:
-        known.add(threshold.name)
+        if _may_be_about(threshold, station):
+            known.add(threshold.name)
         text = beat.labels.get(threshold.field, "")
         if not _is_number(text) or not _is_about(threshold, station, beat):
             continue
@@ -72,6 +73,12 @@ def _is_about(threshold: Threshold, station: Station, beat: Beat) -> bool:
         matcher.match(lambda name: own.get(name) or beat.labels.get(name, "")) is not None
         for matcher in threshold.matchers
     )
+
+
+def _may_be_about(threshold: Threshold, station: Station) -> bool:
+    """Whether some beat of the station can be what the threshold is about: another may tell other labels."""
+    own = {"station": station.station, "site": station.site}
+    return all(matcher.match(own.__getitem__) is not None for matcher in threshold.matchers if own.get(matcher.field))
 
 
 def _is_over(threshold: Threshold, beat: Beat) -> bool:

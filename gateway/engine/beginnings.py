@@ -27,22 +27,27 @@ class Beginnings:
     more: bool = True
     """Whether there are incidents left to look at."""
     _after: str = ""
-    _new: tuple[Planned, ...] = ()
+    _new: tuple[Planned, ...] | None = None
+    """Those that had begun when the pass did: one that begins meanwhile has missed some, and is for the next."""
 
     def some(self, tx: Transaction, around: Surroundings) -> Sequence[Incident]:
-        """The next ones to look at; none if no window has begun. With the last ones it is noted what has."""
-        on = {one.window.id: one for one in around.windows_on()}
-        begun = set(json.loads(tx.get(BEGUN) or b"[]"))
-        self._new = tuple(on[name] for name in on.keys() - begun)
+        """The next ones to look at; none if no window has begun, or all are through. Then it is noted what has."""
+        self.more = False  # what cannot be asked now is asked by the next pass
+        on, begun = around.windows_on(), set(json.loads(tx.get(BEGUN) or b"[]"))
+        if self._new is None:
+            self._new = tuple(one for one in on if one.window.id not in begun)
         found = tx.alive(after=self._after, limit=BITE) if self._new else []
-        self._after, self.more = (found[-1].id if found else ""), len(found) == BITE
-        if not self.more and on.keys() != begun:
-            tx.put(BEGUN, json.dumps(sorted(on)).encode())
-        return found
+        if found:
+            self._after, self.more = found[-1].id, True
+            return found
+        through = {one.window.id for one in on} & (begun | {one.window.id for one in self._new})
+        if through != begun:  # in a transaction of its own, which no incident can spoil
+            tx.put(BEGUN, json.dumps(sorted(through)).encode())
+        return ()
 
     def mute(self, tx: Transaction, incident: Incident, around: Surroundings, now_ms: int) -> Decision | None:
         """Let its ticket wait if one of the windows matches."""
-        found = [window.mutes(incident, now_ms=now_ms) for window in self._new]
+        found = [window.mutes(incident, now_ms=now_ms) for window in self._new or ()]
         mutes = tuple(mute for mute in found if mute is not None)
         decision = apply(tx, incident, WindowBegan(mutes=mutes), now_ms=now_ms, around=around)
         return None if decision.incident is incident else decision

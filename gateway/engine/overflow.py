@@ -66,17 +66,17 @@ class Overflow:
 
     def _beyond(self, source: str) -> Gathering | None:
         caps = self._caps
-        if source in self._full or (
-            caps.source_new_per_min
-            and self._tx.tally(BEGUN, source, until_ms=self._until_ms) > caps.source_new_per_min
-        ):  # fmt: skip
-            self._full.add(source)
+        if source in self._full:
             return source_cap(source, caps)
-        if not caps.open_max:
-            return None
-        if self._room is None:
+        if caps.open_max and self._room is None:
             self._room = caps.open_max - self._tx.count_alive(limit=caps.open_max)
-        if self._room <= 0:
-            return overall_cap(caps)
-        self._room -= 1
+        if self._room is not None and self._room <= 0:
+            return overall_cap(caps)  # first: who invents sources must not fill the tallies with them either
+        if caps.source_new_per_min:
+            count = self._tx.tally(BEGUN, source, until_ms=self._until_ms)
+            if count > caps.source_new_per_min:
+                self._full.add(source)
+                return source_cap(source, caps)
+        if self._room is not None:
+            self._room -= 1
         return None

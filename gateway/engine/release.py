@@ -108,7 +108,8 @@ class Releases:
         def all_at_once(tx: Transaction, now_ms: int) -> list[Decision]:
             nonlocal found
             around = self._around(tx, now_ms)
-            self._edge_ms, found = around.next_edge_ms(), ask(tx, around)
+            found = ask(tx, around)
+            self._edge_ms = around.next_edge_ms()
             decided = (look_at(tx, incident, around, now_ms) for incident in found)
             return [decision for decision in decided if decision is not None]
 

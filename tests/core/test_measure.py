@@ -139,3 +139,12 @@ def test_a_beat_without_a_timestamp_says_nothing_of_the_clock() -> None:
     assert life.station.skewed == 1
     quiet = Station(station="s1", skewed=1)
     assert measured(quiet, Beat(collector="m", station="s1", at_ms=0), CLOCKS, seen_ms=0) == (quiet, ())
+
+
+@pytest.mark.parametrize("matcher", ["site = nice", "station = s2"])
+def test_a_threshold_that_is_about_others_now_clears(matcher: str) -> None:
+    life = Life()
+    life.battery(10)
+    life.policy = replace(POLICY, thresholds=(replace(LOW, matchers=(Matcher.parse(matcher),)),))
+    assert life.tells(site="lyon") == ["clear low_battery"]
+    life.policy = replace(POLICY, thresholds=(replace(LOW, matchers=(Matcher.parse("collector = ping"),)),))

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from gateway.core.decision import Verb
 from gateway.core.gather import Caps, Gatherings, Group, Rate, Scope
@@ -18,7 +19,7 @@ from gateway.core.match import Matcher
 from gateway.core.mute import KEPT_MS, Planned, Window
 from gateway.core.reason import Muted
 from gateway.engine.around import no_plan
-from gateway.engine.beginnings import BITE
+from gateway.engine.beginnings import BITE, Beginnings
 from gateway.store.api import Retention, StoreError
 
 DAY_MS = 86_400_000
@@ -265,6 +266,59 @@ async def test_a_window_that_mutes_more_than_a_bite_mutes_all_of_it(build) -> No
         await bench.engine._releases.look()
         found = await bench.store.run(lambda tx: tx.muted(after=(0, ""), limit=1000))
         assert len(found) == 2 * BITE
+
+
+def _silence(bench, name: str, *match: str, after_s: int) -> Window:
+    from_ms = bench.clock.now_ms() + after_s * 1000
+    return Window(id=name, kind=Muted.SILENCE, match=match, from_ms=from_ms, until_ms=from_ms + 600_000)
+
+
+async def test_a_window_that_begins_between_two_bites_of_another_mutes_all_of_its_own(build) -> None:
+    async with build(runs=False) as bench:
+        await bench.engine.save_window(_silence(bench, "one", "source = r1", after_s=1))
+        await bench.engine.save_window(_silence(bench, "two", "source = r0", after_s=2))
+        for number in range(BITE + 1):
+            bench.offer(f"r{number}")
+        await bench.engine.drain()
+        releases, beginnings = bench.engine._releases, Beginnings()
+        while beginnings.more:
+            await bench.clock.advance(1)
+            await releases._each(beginnings.some, beginnings.mute)
+        await releases.look()
+        found = await bench.store.run(lambda tx: tx.muted(after=(0, ""), limit=10))
+        assert {one.source for one in found} == {"r0", "r1"}
+
+
+async def test_one_that_cannot_be_muted_lets_no_window_begin_again(build, monkeypatch) -> None:
+    def mute(self, tx, incident, around, now_ms, *, as_ever=Beginnings.mute):
+        if incident.source == "r1":
+            raise RuntimeError("a bug of the core")
+        return as_ever(self, tx, incident, around, now_ms)
+
+    monkeypatch.setattr(Beginnings, "mute", mute)
+    async with build(runs=False) as bench:
+        await bench.engine.save_window(_silence(bench, "one", after_s=1))
+        bench.offer("r0")
+        bench.offer("r1")
+        await bench.engine.drain()
+        await bench.clock.advance(1)
+        with capture_logs():
+            await bench.engine._releases.look()
+        one = await bench.sees(source="r0", muted=["silence"])
+        await bench.engine.command(one["id"], Verb.UNMUTE, actor="ann")
+        await bench.engine._releases.look()
+        await bench.sees(source="r0", muted=[])
+
+
+async def test_a_plan_that_cannot_be_asked_is_asked_at_the_next_look(build) -> None:
+    def broken(_now_ms: int):
+        raise OverflowError("a recurrence without end")
+
+    async with build(runs=False) as bench:
+        bench.engine.plan = broken
+        with capture_logs():
+            async with asyncio.timeout(10):
+                assert await bench.engine._releases.look() == 30
 
 
 STEPS = st.lists(

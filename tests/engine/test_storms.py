@@ -108,6 +108,15 @@ async def test_a_cap_over_all_sources_holds_against_forged_ones(capped, say) -> 
         assert words.endswith("others 271")
 
 
+async def test_sources_that_find_no_room_are_not_remembered_one_by_one(capped, say) -> None:
+    async with capped(per_source=600, overall=10) as bench:
+        for number in range(300):
+            bench.offer(f"forged{number}")
+        await bench.sees(condition="overflow", occurrences=290)
+        (tallies,) = await bench.store.run(lambda tx: tx._db.execute("SELECT count(*) FROM tally").fetchone())
+        assert tallies == 10
+
+
 async def test_mails_and_what_the_daemon_says_of_itself_pass_a_full_cap(capped, say) -> None:
     async with capped(overall=3) as bench:
         for number in range(5):
