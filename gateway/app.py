@@ -27,6 +27,7 @@ from gateway.collectorhost import CollectorHost
 from gateway.compose import (
     gatherings_of,
     inhibitions_of,
+    inventory_of,
     judge_of,
     limits_of,
     over,
@@ -55,6 +56,7 @@ from gateway.store.api import Store, StoreError, StoreUnusable
 from gateway.store.keep import StoreKeep
 from gateway.store.sqlite import open_sqlite
 from gateway.systemd import PassedSockets
+from gateway.told import ToldInventory
 from gateway.upkeep import Upkeep
 from gateway.watch import Watch
 from gateway.webhooks import SinkWebhooks
@@ -120,6 +122,9 @@ class App:
             shift_stored=shift_stored,
             journal=self.journal.keep if kept.enabled else lambda _runs, _incidents: None,
         )
+        self.told = ToldInventory(store=store, clock=clock, config=lambda: self.config, take_up=self._take_up_told)
+        self._changing = asyncio.Lock()
+        """Held by whoever replaces what inputs are judged by."""
         self.own = OwnEvents(self.engine)
         self.watch = Watch(
             store=store,
@@ -130,7 +135,12 @@ class App:
             **watch_terms_of(config, self.engine.judge.inventory),
         )
         self.collectors = CollectorHost(
-            config.collectors, engine=self.engine, watch=self.watch, clock=clock, refusal=lambda: self.damage
+            config.collectors,
+            engine=self.engine,
+            watch=self.watch,
+            know=self.told.know,
+            clock=clock,
+            refusal=lambda: self.damage,
         )
         self.refusals = Refusals(store, tell=self.own.offer, event=self._about_us)
         self.sinks = SinkHost(
@@ -211,7 +221,11 @@ class App:
         Raises:
             ReloadError: a sink of it cannot be built, or the disk refuses; nothing has changed.
         """
-        judge = await asyncio.to_thread(judge_of, config)  # ten thousand rules take their time
+        async with self._changing:
+            await self._reload(config)
+
+    async def _reload(self, config: Config) -> None:
+        judge = await asyncio.to_thread(judge_of, self.told.over(config))  # ten thousand rules take their time
         old = self.config
         restart_for = [name for name in NEEDS_RESTART if getattr(old, name) != getattr(config, name)]
         config = replace(config, **{name: getattr(old, name) for name in restart_for})
@@ -232,9 +246,9 @@ class App:
             await self.sinks.take_over(sinks)
         if any(
             getattr(old, name) != getattr(config, name)
-            for name in ("stations", "threshold", "profile", "station", "site", "source")
+            for name in ("stations", "inventory", "threshold", "profile", "station", "site", "source")
         ):
-            self.watch.reset(**watch_terms_of(config, judge.inventory))
+            self.watch.reset(**watch_terms_of(self.told.over(config), judge.inventory))
             self.pinged_by = pinged_by(config)
         self.config = config
         await self.collectors.reread()
@@ -247,9 +261,26 @@ class App:
         for name in over(config, now_ms=self.clock.now_ms()):
             log.warning("maintenance.over", name=name, cure="remove it, or correct start")
 
+    async def _take_up_told(self) -> None:
+        """Judge and watch by what was told.
+
+        Raises:
+            StoreError: the disk refuses; nothing has changed.
+        """
+        async with self._changing:
+            config = self.told.over(self.config)
+            inventory = await asyncio.to_thread(inventory_of, config)
+            engine = self.engine
+            await engine.mute_by(engine.plan, replace(engine.inhibitions, inventory=inventory), engine.gatherings)
+            engine.judge = self.drills.over(Judge(engine.judge.rulebook, inventory))
+            self.watch.reset(**watch_terms_of(config, inventory))
+
     async def load(self) -> None:
         """Remember what the process before knew; call before anything runs."""
         await self.refusals.load()
+        await self.told.load()
+        if len(self.told):
+            await self._take_up_told()
         await self._mute_by(self.config, self.engine.judge)
         await self.blind.load()
         await self.watch.load(away_ms=self.blind.away_ms)
@@ -320,7 +351,9 @@ async def running(
         metrics.BUILD.labels(version("tocsin")).set(1)
         metrics.STORE_OK.set(1)
         await _take_up(app)
-        await stack.enter_async_context(background(app.engine.run(), app.upkeep().run(), app.journal.run()))
+        await stack.enter_async_context(
+            background(app.engine.run(), app.upkeep().run(), app.journal.run(), app.told.run())
+        )
         await stack.enter_async_context(background(app.sinks.run()))
         await _start_sinks(app)
         await _serve_faces(stack, app)

@@ -8,9 +8,10 @@ import structlog
 from gateway import metrics
 from gateway.config import CollectorInstance
 from gateway.core.drops import DropLedger
+from gateway.core.told import Told
 from gateway.engine import Engine
 from gateway.intake import CollectorIntake
-from gateway.plugin import Clock, Collector, Rereads
+from gateway.plugin import Clock, Collector, Receipt, Rereads
 from gateway.watch import Watch
 
 log = structlog.get_logger()
@@ -28,15 +29,20 @@ class CollectorHost:
         *,
         engine: Engine,
         watch: Watch,
+        know: Callable[[Told], asyncio.Future[Receipt]],
         clock: Clock,
         refusal: Callable[[], str],
     ) -> None:
-        """Host the collectors of ``instances``; ``refusal`` says why nothing may be acknowledged, empty if it may."""
+        """Host the collectors of ``instances``.
+
+        ``know`` takes entries of the inventory; ``refusal`` says why nothing may be acknowledged, empty if it may.
+        """
         self.connected: dict[str, bool] = {}
         self.drops: dict[str, DropLedger] = {}
         """What collectors could not keep, by collector."""
         self._instances = instances
         self._engine, self._watch, self._clock, self._refusal = engine, watch, clock, refusal
+        self._know = know
         self._serving: Mapping[str, Collector] = {}
         self._all_hear = asyncio.Event()
 
@@ -93,6 +99,7 @@ class CollectorHost:
             name,
             engine=self._engine,
             watch=self._watch.heard,
+            know=self._know,
             connected=self.told,
             clock=self._clock,
             refusal=self._refusal,

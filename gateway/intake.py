@@ -10,6 +10,7 @@ from gateway import metrics
 from gateway.core.drops import DropLedger
 from gateway.core.event import Beat, Event
 from gateway.core.reason import Dropped
+from gateway.core.told import Told
 from gateway.plugin import Clock, Overloaded, Prepared, Receipt
 
 log = structlog.get_logger()
@@ -76,6 +77,7 @@ class CollectorIntake:
         *,
         engine: _Engine,
         watch: Callable[[Beat], asyncio.Future[Receipt] | None],
+        know: Callable[[Told], asyncio.Future[Receipt]],
         connected: Callable[[str, bool, bool], None],
         clock: Clock,
         refusal: Callable[[], str] = lambda: "",
@@ -88,6 +90,7 @@ class CollectorIntake:
         self._name = name
         self._engine = engine
         self._watch = watch
+        self._know = know
         self._tell_connected = connected
         self._refusal = refusal
         self._clock = clock
@@ -96,7 +99,7 @@ class CollectorIntake:
         self._drops = DropLedger() if drops is None else drops
         self._lines = Lines(SAY_MOST, SAY_EVERY_S)
         self._received = metrics.INPUTS_RECEIVED.labels(name)
-        metrics.INPUTS_KEPT.labels(name)
+        self._kept = metrics.INPUTS_KEPT.labels(name)
         self._dropped = {reason: metrics.INPUTS_DROPPED.labels(name, reason) for reason in Dropped}
         metrics.INPUTS_FOLDED.labels(name)
 
@@ -140,11 +143,25 @@ class CollectorIntake:
             collector=self._name, reason=reason.value, source=source, count=count + unsaid, detail=detail,
         )  # fmt: skip
 
-    def quarantine(self, raw: bytes, *, reason: Dropped, source: str = "") -> asyncio.Future[Receipt]:
+    def know(self, told: Told) -> asyncio.Future[Receipt]:
+        """Hand over an entry of the inventory."""
+        if refused := self._refused():
+            return refused
+        stored = self._know(told)
+        stored.add_done_callback(self._count_known)
+        return stored
+
+    def _count_known(self, stored: asyncio.Future[Receipt]) -> None:
+        if stored.cancelled() or stored.exception() is not None:
+            self.dropped(Dropped.OVERLOAD, detail="the disk refuses")
+        else:
+            self._kept.inc()
+
+    def quarantine(self, raw: bytes, *, reason: Dropped, source: str = "", detail: str = "") -> asyncio.Future[Receipt]:
         """Keep what cannot be parsed but must be acknowledged."""
         if refused := self._refused():
             return refused
-        self.dropped(reason, source=source, detail="kept in quarantine")
+        self.dropped(reason, source=source, detail=f"{detail}; kept in quarantine" if detail else "kept in quarantine")
         return self._engine.quarantine(raw, reason=reason, source=source)
 
     def _refused(self) -> asyncio.Future[Receipt] | None:

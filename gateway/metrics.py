@@ -55,6 +55,7 @@ INCIDENTS_OPEN = Gauge("tocsin_incidents_open", "Open incidents, by impact.", ["
 INCIDENTS_MUTED = Gauge("tocsin_incidents_muted", "Open incidents whose tickets wait, by what mutes them.", ["mark"])
 OUTBOX_OPERATIONS = Gauge("tocsin_outbox_operations", "Operations in the outbox.", ["sink", "state"])
 STATIONS = Gauge("tocsin_stations", "Stations under watch, by state.", ["state"])
+INVENTORY_TOLD = Gauge("tocsin_inventory_told_entries", "Entries of the inventory that were told, not written.")
 
 LOOP_LATENESS = Histogram(
     "tocsin_loop_lateness_seconds",

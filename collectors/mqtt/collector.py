@@ -84,7 +84,7 @@ class MqttCollector:
         if self._guessed:
             self._guess()  # a broker that was only restarting gets MQTT 5 again next time
         try:
-            await link.listen(self._config.topics)
+            await link.listen(self._config.topics, self._config.inventory)
             self._tell_connected(intake, link)
             async with asyncio.TaskGroup() as tasks:
                 beside = [

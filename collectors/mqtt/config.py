@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from collectors.mqtt.codec import Limits, PayloadFormat, TopicKind
 from collectors.mqtt.dialects import Dialect
-from collectors.mqtt.topics import Template
+from collectors.mqtt.topics import Template, about
 from gateway.plugin import PluginConfig, Secret
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -59,6 +59,9 @@ class MqttConfig(PluginConfig):
         max_length=100,
     )
     """What to subscribe to; the first that matches a message reads it."""
+    inventory_topics: tuple[str, ...] = Field((), max_length=10)
+    """Where an asset system publishes entries of the inventory, retained, as JSON: each topic has `{station}`, `{source}` or
+    `{site}` as one of its levels (`tocsin/inventory/{station}`). Who may publish there may say what matters; left out: nobody."""
     status_topic: str = Field("gateway/{client_id}/status", pattern=r"^[^\x00+#]*$")
     """Where we tell that we are `online`, and our last will that we are `offline`; empty: nowhere."""
 
@@ -108,6 +111,13 @@ class MqttConfig(PluginConfig):
             raise ValueError("give at least one topic, or leave topics out for the usual ones")
         return topics
 
+    @field_validator("inventory_topics")
+    @classmethod
+    def _each_about_one(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
+        for topic in topics:
+            Template(topic, about(topic))
+        return topics
+
     @field_validator("broker")
     @classmethod
     def _url(cls, broker: str) -> str:
@@ -151,6 +161,11 @@ class MqttConfig(PluginConfig):
     def tls(self) -> bool:
         """Whether to speak TLS."""
         return urlsplit(self.broker).scheme == "mqtts"
+
+    @property
+    def inventory(self) -> tuple[Template, ...]:
+        """The topics of the inventory."""
+        return tuple(Template(topic, about(topic)) for topic in self.inventory_topics)
 
     @property
     def limits(self) -> Limits:

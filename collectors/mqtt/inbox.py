@@ -11,12 +11,13 @@ from collectors.mqtt.alerts import homie_alert
 from collectors.mqtt.codec import PayloadError, Reading, read
 from collectors.mqtt.config import MqttConfig, Topic
 from collectors.mqtt.dialects import Dialect, Reader, readers
+from collectors.mqtt.entries import read_entry
 from collectors.mqtt.link import Message
 from collectors.mqtt.sparkplug import Sparkplug
 from collectors.mqtt.topics import Place, Template
 from gateway.core.event import Beat, BeatKind
 from gateway.core.reason import Dropped
-from gateway.plugin import Clock, Intake, Overloaded, Receipt
+from gateway.plugin import Clock, EntryRefused, Intake, Overloaded, Receipt
 
 log = structlog.get_logger()
 
@@ -47,7 +48,11 @@ class Inbox:
         self._config, self._collector, self._clock, self._intake = config, collector, clock, intake
         self._limits = config.limits
         self._dialects = readers(config.limits) if dialects is None else dialects
-        self._routes = [(Template(topic.template), topic) for topic in config.topics]
+        self._routes: list[tuple[Template, Topic | Template]] = [
+            *((template, template) for template in config.inventory),
+            *((Template(topic.template), topic) for topic in config.topics),
+        ]
+        """What reads a topic; a topic of the inventory reads itself."""
         self._unacknowledged: deque[tuple[int, Waiting | None]] = deque()
         self.heard = 0
         """Messages of others so far."""
@@ -130,6 +135,8 @@ class Inbox:
         if found is None:
             return self._unreadable(message, Dropped.UNSUPPORTED, source="", detail="no topic of ours")
         place, topic = found
+        if isinstance(topic, Template):
+            return self._know(message, place, topic)
         if topic.dialect is Dialect.HOMIE_ALERT:
             return self._alert(message, place)
         try:
@@ -173,7 +180,8 @@ class Inbox:
         sparkplug = self._dialects[Dialect.SPARKPLUG]
         for name in sparkplug.devices(message.topic) if isinstance(sparkplug, Sparkplug) else ():
             for template, topic in self._routes:
-                place = template.match(name) if topic.dialect is Dialect.SPARKPLUG else None
+                sparks = isinstance(topic, Topic) and topic.dialect is Dialect.SPARKPLUG
+                place = template.match(name) if sparks else None
                 if place is not None:
                     self._intake.received()
                     self._tell(message, place, Reading(kind=BeatKind.WILL))
@@ -198,7 +206,21 @@ class Inbox:
             )
         )
 
-    def _find(self, message: Message) -> tuple[Place, Topic] | None:
+    def _know(self, message: Message, place: Place, template: Template) -> Waiting | None:
+        """An entry of the inventory; what cannot be used changes nothing."""
+        try:
+            told = read_entry(
+                bytes(message.payload),
+                topic=message.topic,
+                place=place,
+                about=template.about,
+                payload_bytes=self._limits.payload_bytes,
+            )
+            return self._intake.know(told)
+        except (PayloadError, EntryRefused) as error:
+            return self._unreadable(message, error.reason, source=place.station, detail=str(error))
+
+    def _find(self, message: Message) -> tuple[Place, Topic | Template] | None:
         try:
             name = message.topic
         except UnicodeDecodeError:
@@ -214,7 +236,8 @@ class Inbox:
         if message.qos == 0:
             self._intake.dropped(reason, source=source, detail=detail)
             return None
-        return self._intake.quarantine(bytes(message.payload[: self._config.max_payload]), reason=reason, source=source)
+        raw = bytes(message.payload[: self._config.max_payload])
+        return self._intake.quarantine(raw, reason=reason, source=source, detail=detail)
 
     def _watch_qos0(self, waiting: Waiting | None) -> None:
         if waiting is not None:

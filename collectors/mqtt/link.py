@@ -52,6 +52,10 @@ _REFUSED = 0x80
 __all__ = ["HungUp", "Link", "Message", "MqttConnectError", "client_id", "tls_context", "why"]
 
 
+_REMEMBERED = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE)
+"""What the broker remembers is asked for each time we connect: whatever became of the session, or of our store, it is whole."""
+
+
 class HungUp(aiomqtt.MqttError):
     """The broker closed the connection, or said nothing, instead of answering our CONNECT."""
 
@@ -145,7 +149,7 @@ class Link(aiomqtt.Client):
         """
         await self._subscribe([(topic, SubscribeOptions(qos=1))] if self.five else [(topic, 1)], [topic])
 
-    async def listen(self, topics: tuple[Topic, ...]) -> None:
+    async def listen(self, topics: tuple[Topic, ...], inventory: tuple[Template, ...] = ()) -> None:
         """Subscribe.
 
         Raises:
@@ -156,7 +160,9 @@ class Link(aiomqtt.Client):
             wanted: Any = [(name, _options(topic)) for name, topic in zip(filters, topics, strict=True)]
         else:
             wanted = [(name, topic.qos) for name, topic in zip(filters, topics, strict=True)]
-        await self._subscribe(wanted, filters)
+        names = [template.filter for template in inventory]
+        wanted += [(name, _REMEMBERED if self.five else 1) for name in names]
+        await self._subscribe(wanted, [*filters, *names])
 
     async def _subscribe(self, wanted: Any, filters: list[str]) -> None:
         try:

@@ -4,13 +4,14 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-CAPTURES = ("site", "station")
+from gateway.core.told import EntryKind
+
 NAME_CHARS = 200
 """Longest name that a topic may give to a site or a station."""
 
 
 class Place(NamedTuple):
-    """Whom a topic names."""
+    """Whom a topic names: a station, or what else the template is about."""
 
     station: str
     site: str = ""
@@ -25,15 +26,19 @@ class Template:
     """
 
     text: str
+    about: EntryKind = EntryKind.STATION
+    """What it must name."""
     filter: str = field(init=False)
     """What to subscribe to: captures become ``+``."""
     _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         levels = self.text.split("/")
-        patterns = [_pattern(level, self.text, last=place == len(levels) - 1) for place, level in enumerate(levels)]
-        if levels.count("{station}") != 1:
-            raise ValueError(f"the topic {self.text!r} must have {{station}} as exactly one of its levels")
+        patterns = [
+            _pattern(level, self.text, self.about, last=place == len(levels) - 1) for place, level in enumerate(levels)
+        ]
+        if levels.count(f"{{{self.about}}}") != 1:
+            raise ValueError(f"the topic {self.text!r} must have {{{self.about}}} as exactly one of its levels")
         if levels.count("{site}") > 1:
             raise ValueError(f"the topic {self.text!r} has {{site}} twice")
         if levels[0] == "$share":
@@ -63,15 +68,30 @@ class Template:
         return topic
 
 
-def _pattern(level: str, template: str, *, last: bool) -> str:
-    if level.startswith("{") and level.endswith("}") and level[1:-1] in CAPTURES:
-        return f"(?P<{level[1:-1]}>[^/]+)"
+def about(text: str) -> EntryKind:
+    """What a topic of the inventory tells of, by what it names: the narrowest.
+
+    Raises:
+        ValueError: it names nothing.
+    """
+    levels = text.split("/")
+    for kind in (EntryKind.STATION, EntryKind.SOURCE, EntryKind.SITE):
+        if f"{{{kind}}}" in levels:
+            return kind
+    raise ValueError(f"the topic {text!r} must have {{station}}, {{source}} or {{site}} as one of its levels")
+
+
+def _pattern(level: str, template: str, about: EntryKind, *, last: bool) -> str:
+    if level == f"{{{about}}}":
+        return "(?P<station>[^/]+)"
+    if level == "{site}":
+        return "(?P<site>[^/]+)"
     if level == "+":
         return "[^/]*"
     if level == "#" and last:
         return ".*"
     if any(character in level for character in "{}+#\0"):
         raise ValueError(
-            f"in the topic {template!r} the level {level!r} is neither a name, {{site}}, {{station}}, nor a wildcard"
+            f"in the topic {template!r} the level {level!r} is neither a name, {{site}}, {{{about}}}, nor a wildcard"
         )
     return re.escape(level)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from gateway.config.cases import Case
 from gateway.config.gather import GroupConfig, StormConfig
 from gateway.config.inhibit import InhibitConfig, InhibitionConfig
-from gateway.config.inventory import ProfileConfig, SiteConfig, SourceConfig, StationConfig
+from gateway.config.inventory import InventoryConfig, ProfileConfig, SiteConfig, SourceConfig, StationConfig
 from gateway.config.maintenance import MaintenanceConfig, Series
 from gateway.config.models import (
     DaemonConfig,
@@ -70,6 +70,7 @@ class Config:
     inhibition: InhibitionConfig
     storm: StormConfig
     stations: StationsConfig
+    inventory: InventoryConfig
     threshold: tuple[ThresholdConfig, ...]
     profile: tuple[ProfileConfig, ...]
     site: tuple[SiteConfig, ...]
@@ -135,6 +136,16 @@ class Config:
             [self._reaching_enabled(rule) for rule in self.rules],
             defaults=self.default_setting,
             types={name: instance.plugin.name for name, instance in self.collectors.items()},
+        )
+
+    def with_entries(
+        self, *, site: tuple[SiteConfig, ...], station: tuple[StationConfig, ...], source: tuple[SourceConfig, ...]
+    ) -> "Config":
+        """This, with more entries of the inventory behind its own."""
+        if not (site or station or source):
+            return self
+        return replace(
+            self, site=(*self.site, *site), station=(*self.station, *station), source=(*self.source, *source)
         )
 
     def secrets(self) -> frozenset[str]:

@@ -115,14 +115,15 @@ def _no_sink(name: str, known: Collection[str]) -> str:
 def _profiles(main: Source, stations: StationsConfig, entries: Mapping[str, Sequence[Entry]]) -> Iterator[Mistake]:
     profiles = [str(getattr(entry.value, "name", "")) for entry in entries["profile"]]
     if stations.profile and stations.profile not in profiles:
-        yield main.mistake(("stations", "profile"), _no_profile(stations.profile, profiles))
+        yield main.mistake(("stations", "profile"), no_profile(stations.profile, profiles))
     for entry in [*entries["site"], *entries["station"]]:
         name = str(getattr(entry.value, "profile", ""))
         if name and name not in profiles:
-            yield entry.mistake("profile", _no_profile(name, profiles))
+            yield entry.mistake("profile", no_profile(name, profiles))
 
 
-def _no_profile(name: str, known: Collection[str]) -> str:
+def no_profile(name: str, known: Collection[str]) -> str:
+    """The sentence about a profile that nothing bears."""
     if not known:
         return f'there is no profile "{name}"; add [[profile]] with that name'
     return f'there is no profile "{name}"; {did_you_mean(name, known)}'

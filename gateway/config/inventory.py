@@ -24,6 +24,15 @@ class Importance(StrEnum):
     CRITICAL = "critical"
 
 
+class InventoryConfig(PluginConfig):
+    """Entries that are told, not written: by an asset system over MQTT (``collectors.mqtt.inventory_topics``)."""
+
+    told_max: int = Field(default=10_000, ge=0, le=1_000_000)
+    """Entries kept that were told; one more is refused. 0: none is taken, and those that were hold no longer."""
+    told_bytes: int = Field(default=8_192, ge=64, le=1_048_576)
+    """Bytes of one such entry as JSON."""
+
+
 def _names(given: Any) -> Any:
     return given.split() if isinstance(given, str) else given
 

@@ -13,7 +13,7 @@ from gateway.config.config import CollectorInstance, Config, SinkInstance
 from gateway.config.document import Document, read
 from gateway.config.gather import GroupConfig, StormConfig
 from gateway.config.inhibit import InhibitConfig, InhibitionConfig
-from gateway.config.inventory import ProfileConfig, SiteConfig, SourceConfig, StationConfig
+from gateway.config.inventory import InventoryConfig, ProfileConfig, SiteConfig, SourceConfig, StationConfig
 from gateway.config.locate import Path as KeyPath
 from gateway.config.maintenance import MaintenanceConfig, Series
 from gateway.config.mistakes import ConfigError, Mistake, Source, did_you_mean, key_text, mistakes_of, unknown_key
@@ -49,6 +49,7 @@ SECTIONS: Mapping[str, type[PluginConfig]] = {
     "inhibition": InhibitionConfig,
     "storm": StormConfig,
     "stations": StationsConfig,
+    "inventory": InventoryConfig,
 }
 """Tables that stand once."""
 ENTRIES: Mapping[str, type[PluginConfig]] = {
@@ -141,6 +142,7 @@ class _Loader:
             storm=cast("StormConfig", sections["storm"]),
             inhibition=cast("InhibitionConfig", sections["inhibition"]),
             stations=cast("StationsConfig", sections["stations"]),
+            inventory=cast("InventoryConfig", sections["inventory"]),
             threshold=self._values("threshold", ThresholdConfig),
             profile=self._values("profile", ProfileConfig),
             site=self._values("site", SiteConfig),

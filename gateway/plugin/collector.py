@@ -9,12 +9,21 @@ from typing import Any, Protocol
 
 from gateway.core.event import Beat, Event
 from gateway.core.reason import Dropped, Reason
+from gateway.core.told import Told
 from gateway.plugin.config import PluginConfig
 from gateway.plugin.host import Host
 
 
 class Overloaded(Exception):
     """Raised by `Intake.emit` and `Intake.beat` when too much waits: do not acknowledge, let upstream repeat."""
+
+
+class EntryRefused(ValueError):
+    """Raised by `Intake.know`: the entry cannot be used; one sentence, and ``reason``, the word to count it by."""
+
+    def __init__(self, sentence: str, *, reason: Dropped = Dropped.MALFORMED) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +66,17 @@ class Intake(Protocol):
         """Take a sign of life. None: nothing to wait for; else await it before acknowledging (an edge is stored)."""
         ...
 
+    def know(self, told: Told) -> asyncio.Future[Receipt]:
+        """Take an entry of the inventory, or that it is taken back; done when that is on disk: acknowledge after that.
+
+        Raises:
+            EntryRefused: it cannot be used, and what was known before still holds; quarantine or count it.
+
+        Raises (from the future):
+            Overloaded: the disk refuses; do not acknowledge.
+        """
+        ...
+
     def received(self, count: int = 1) -> None:
         """Count inputs as they arrive, before decoding: received = kept + folded + dropped."""
         ...
@@ -65,7 +85,7 @@ class Intake(Protocol):
         """Count inputs that were not kept; logged once per source, reason and interval."""
         ...
 
-    def quarantine(self, raw: bytes, *, reason: Dropped, source: str = "") -> asyncio.Future[Receipt]:
+    def quarantine(self, raw: bytes, *, reason: Dropped, source: str = "", detail: str = "") -> asyncio.Future[Receipt]:
         """Keep what cannot be parsed but must be acknowledged (counted as dropped); done when it is on disk."""
         ...
 

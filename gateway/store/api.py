@@ -214,13 +214,21 @@ class Transaction(Protocol):
         """Incidents that are pending, open or recovering, by id behind ``after``."""
         ...
 
-    # stations, memory, retention
+    # stations, inventory, memory, retention
     def stations(self, *, after: str = "", most: int = -1) -> list[Station]:
         """Stations by name, the first ``most`` (negative: all) behind ``after``."""
         ...
 
     def save_stations(self, stations: Iterable[Station]) -> None:
         """Store the state of these stations."""
+        ...
+
+    def told(self) -> list[tuple[str, str, str]]:
+        """Kind, name and JSON of every entry of the inventory that was told."""
+        ...
+
+    def save_told(self, kind: str, name: str, entry: str | None, *, at_ms: int) -> None:
+        """Store what was told last of this name; None: forget it."""
         ...
 
     def get(self, key: str) -> bytes | None:

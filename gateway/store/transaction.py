@@ -243,7 +243,7 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
             f"INSERT OR REPLACE INTO mute ({rows.MUTE_COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows.mute_row(window)
         )
 
-    # --- stations, memory, retention -------------------------------------------------------------
+    # --- stations, inventory, memory, retention --------------------------------------------------
 
     def stations(self, *, after: str = "", most: int = -1) -> list[Station]:
         found = self._db.execute(
@@ -254,6 +254,17 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
     def save_stations(self, stations: Iterable[Station]) -> None:
         every = json.dumps([rows.station_row(station) for station in stations])
         self._db.execute(_SAVE_STATIONS, (every,))
+
+    def told(self) -> list[tuple[str, str, str]]:
+        return self._db.execute("SELECT kind, name, entry FROM told").fetchall()
+
+    def save_told(self, kind: str, name: str, entry: str | None, *, at_ms: int) -> None:
+        if entry is None:
+            self._db.execute("DELETE FROM told WHERE kind = ? AND name = ?", (kind, name))
+        else:
+            self._db.execute(
+                "INSERT OR REPLACE INTO told (kind, name, entry, at_ms) VALUES (?, ?, ?, ?)", (kind, name, entry, at_ms)
+            )
 
     def get(self, key: str) -> bytes | None:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from gateway.core.event import Beat, Event
 from gateway.core.reason import Dropped, Reason
+from gateway.core.told import Told
 from gateway.plugin import Overloaded, Prepared, Receipt
 
 
@@ -15,6 +16,7 @@ class RecordingIntake:
     def __init__(self, *, hold: bool = False) -> None:
         self.events: list[Event] = []
         self.beats: list[Beat] = []
+        self.told: list[Told] = []
         self.quarantined: list[tuple[bytes, Dropped]] = []
         self.inputs = 0
         self.drops: Counter[Dropped] = Counter()
@@ -59,7 +61,12 @@ class RecordingIntake:
         self.drops[reason] += count
         self._arrived.set()
 
-    def quarantine(self, raw: bytes, *, reason: Dropped, source: str = "") -> asyncio.Future[Receipt]:
+    def know(self, told: Told) -> asyncio.Future[Receipt]:
+        """Record an entry of the inventory, unexamined."""
+        self.told.append(told)
+        return self._receipt()
+
+    def quarantine(self, raw: bytes, *, reason: Dropped, source: str = "", detail: str = "") -> asyncio.Future[Receipt]:
         """Record what could not be parsed."""
         self.quarantined.append((raw, reason))
         self.drops[reason] += 1

@@ -77,6 +77,7 @@ class Watch:
         self._edges = Edges(store=store, engine=engine, clock=clock, told=self._told)
         self._unsaved = Unsaved(store=store, clock=clock, stations=self._stations, telling=self._edges.telling)
         self._outages = Outages(store=store, engine=engine, clock=clock, node=node)
+        self._discover_per_min = -1
         self._set(policy, terms, by_site, region_of, most_stations, discover_per_min)
         self._feed = Feed(now_s=clock.monotonic_s())
         self._doubted = False
@@ -98,7 +99,9 @@ class Watch:
         self._terms = dict(terms or {})
         self._by_site = dict(by_site or {})
         self._most_stations = most_stations
-        self._discovery = Budget(per_s=max(discover_per_min, 1) / 60, burst=discover_per_min)
+        if discover_per_min != self._discover_per_min:  # else what was spent stays spent
+            self._discover_per_min = discover_per_min
+            self._discovery = Budget(per_s=max(discover_per_min, 1) / 60, burst=discover_per_min)
         self._sites = Sites(region_of)
 
     def reset(

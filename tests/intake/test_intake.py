@@ -18,13 +18,21 @@ class NoEngine:
     def offer(self, event):
         return True
 
+    def know(self, told):
+        return asyncio.get_running_loop().create_future()
+
     def quarantine(self, raw, *, reason, source):
         return asyncio.get_running_loop().create_future()
 
 
 def intake(clock):
     return CollectorIntake(
-        "forged", engine=NoEngine(), watch=lambda _: None, connected=lambda _name, _up: None, clock=clock
+        "forged",
+        engine=NoEngine(),
+        watch=lambda _: None,
+        know=NoEngine().know,
+        connected=lambda _name, _up: None,
+        clock=clock,
     )
 
 

@@ -36,6 +36,7 @@ recipients = ["support@example.com"]
 [collectors.mqtt]
 broker = "mqtt://127.0.0.1:{beat}"
 canary_s = 0  # virtual time runs ahead of a real broker's answers
+{mqtt}
 [sinks.local]
 """
 
@@ -197,11 +198,17 @@ def build(tmp_path: Path) -> Callable[..., contextlib.AbstractAsyncContextManage
 
     @contextlib.asynccontextmanager
     async def make(
-        *, more: str = "", snmp: str = "", web: str = "", transports: Any = None, clock: ManualClock | None = None
+        *,
+        more: str = "",
+        snmp: str = "",
+        mqtt: str = "",
+        web: str = "",
+        transports: Any = None,
+        clock: ManualClock | None = None,
     ) -> AsyncIterator[House]:
         ports = {"http": free_port(), "mail": free_port(), "beat": free_port(), "trap": free_port()}
         path = tmp_path / "tocsin.toml"
-        path.write_text(CONFIG.format(snmp=snmp, web=web, **ports) + more)
+        path.write_text(CONFIG.format(snmp=snmp, mqtt=mqtt, web=web, **ports) + more)
         clock = clock or ManualClock()
         async with mosquitto(tmp_path / "mosquitto", ports["beat"]):
             config = load(path, plugins=discover())

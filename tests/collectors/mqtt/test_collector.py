@@ -94,6 +94,15 @@ async def test_in_mqtt_5_retained_beats_are_not_even_asked_for(mosquitto, listen
     ]
 
 
+async def test_entries_of_the_inventory_are_asked_for_at_each_connection(mosquitto, listening, eventually) -> None:
+    await publish(mosquitto, "inv/s1", '{"site": "lyon"}', "-r")
+    for _ in range(2):  # the session is the same
+        async with listening(mosquitto.url, inventory_topics=("inv/{station}",)) as intake:
+            await eventually(
+                lambda told=intake.told: [(one.name, one.said) for one in told] == [("s1", {"site": "lyon"})]
+            )
+
+
 async def test_we_tell_that_we_are_online_and_offline(mosquitto, listening, eventually) -> None:
     async with listening(mosquitto.url):
         assert await asyncio.to_thread(mosquitto.retained, "gateway/tocsin-test/status") == b"online"

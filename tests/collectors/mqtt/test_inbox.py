@@ -8,7 +8,8 @@ from paho.mqtt.client import MQTTMessage
 from collectors.mqtt.config import MqttConfig
 from collectors.mqtt.inbox import Inbox, Refused
 from gateway.core.reason import Dropped
-from gateway.plugin import Overloaded
+from gateway.core.told import EntryKind, Told
+from gateway.plugin import EntryRefused, Overloaded
 from gateway.testing.clock import START_MS, ManualClock
 from gateway.testing.intake import RecordingIntake
 
@@ -69,6 +70,44 @@ async def test_an_intake_that_refuses_at_once_is_the_same(qos: int, drops: dict)
     if qos:
         with pytest.raises(Refused):
             box.settle(lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("payload", "said", "reason"),
+    [
+        (b'{"importance": "high"}', {"importance": "high"}, None),
+        (b"", None, None),
+        (b"high", None, Dropped.MALFORMED),
+        (b"[1]", None, Dropped.MALFORMED),
+        (b'{"importance": "high"', None, Dropped.MALFORMED),
+        (b'{"a": ' * 20_000, None, Dropped.OVERSIZED),
+    ],
+)
+async def test_entries_of_the_inventory_are_taken_retained_or_not_and_others_set_aside(payload, said, reason) -> None:
+    intake = RecordingIntake()
+    inbox(intake, inventory_topics=["fleet/{site}/{station}/+"]).hear(message(payload, topic=b"fleet/n/s1/inventory"))
+    assert intake.beats == []
+    if reason is None:
+        where = "fleet/n/s1/inventory"
+        assert intake.told == [Told(kind=EntryKind.STATION, name="s1", said=said, site="n", place=where)]
+    else:
+        assert [why for _, why in intake.quarantined] == [reason]
+        assert intake.told == []
+
+
+class PickyIntake(RecordingIntake):
+    def know(self, told):
+        raise EntryRefused("no", reason=Dropped.OVERLOAD)
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+async def test_an_entry_that_cannot_be_used_is_counted_and_kept_raw_if_it_would_come_again(qos: int) -> None:
+    intake = PickyIntake()
+    box = inbox(intake, inventory_topics=["inv/{station}"])
+    box.hear(message(b"{}", topic=b"inv/s1", qos=qos))
+    assert intake.drops == {Dropped.OVERLOAD: 1}
+    assert intake.quarantined == [(b"{}", Dropped.OVERLOAD)] * qos
+    box.settle(lambda _: None)
 
 
 async def test_a_topic_that_is_no_text_is_unsupported() -> None:

@@ -1,8 +1,11 @@
 """Templates become filters and matchers."""
 
 import pytest
+from pydantic import ValidationError
 
-from collectors.mqtt.topics import Place, Template
+from collectors.mqtt.config import MqttConfig
+from collectors.mqtt.topics import Place, Template, about
+from gateway.core.told import EntryKind
 
 
 @pytest.mark.parametrize(
@@ -50,3 +53,31 @@ def test_a_template_says_where_a_station_publishes() -> None:
     for station, site in (("a/b", "x"), ("s1", ""), ("", "x"), ("s\0", "x")):
         with pytest.raises(ValueError, match="no topic"):
             template.fill(station=station, site=site)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "topic", "place"),
+    [
+        ("inv/{station}", EntryKind.STATION, "inv/s1", Place("s1")),
+        ("inv/{site}/{station}/+", EntryKind.STATION, "inv/lyon/s1/x", Place("s1", "lyon")),
+        ("inv/sources/{source}", EntryKind.SOURCE, "inv/sources/10.0.0.1", Place("10.0.0.1")),
+        ("inv/{site}/{source}", EntryKind.SOURCE, "inv/lyon/10.0.0.1", Place("10.0.0.1", "lyon")),
+        ("inv/sites/{site}", EntryKind.SITE, "inv/sites/lyon", Place("lyon")),
+    ],
+)
+def test_a_topic_of_the_inventory_is_about_the_narrowest_that_it_names(text, kind, topic, place) -> None:
+    assert about(text) is kind
+    assert Template(text, about(text)).match(topic) == place
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("inv/+", r"\{station\}, \{source\} or \{site\}"),
+        ("{station}/{source}", "neither"),
+        ("{site}/{site}", "exactly one"),
+    ],
+)
+def test_a_topic_of_the_inventory_that_is_about_nothing_or_two_says_so(text, why) -> None:
+    with pytest.raises(ValidationError, match=why):
+        MqttConfig(inventory_topics=[text])

@@ -107,7 +107,12 @@ class Life:
         )
         self.intakes = {
             name: CollectorIntake(
-                name, engine=self.engine, watch=self.watch.heard, connected=self.watch.connected, clock=self.clock
+                name,
+                engine=self.engine,
+                watch=self.watch.heard,
+                know=_never_told,
+                connected=self.watch.connected,
+                clock=self.clock,
             )
             for name in COLLECTORS
         }
@@ -177,6 +182,10 @@ class Life:
 
 def _never_built(_config: Any, _host: Any) -> Any:
     raise AssertionError("the simulation makes its sinks itself")
+
+
+def _never_told(_told: Any) -> Any:
+    raise AssertionError("the simulation has no inventory")
 
 
 def judge(
