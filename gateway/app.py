@@ -270,10 +270,11 @@ class App:
         async with self._changing:
             config = self.told.over(self.config)
             inventory = await asyncio.to_thread(inventory_of, config)
+            terms = await asyncio.to_thread(watch_terms_of, config, inventory)
             engine = self.engine
             await engine.mute_by(engine.plan, replace(engine.inhibitions, inventory=inventory), engine.gatherings)
             engine.judge = self.drills.over(Judge(engine.judge.rulebook, inventory))
-            self.watch.reset(**watch_terms_of(config, inventory))
+            self.watch.reset(**terms)
 
     async def load(self) -> None:
         """Remember what the process before knew; call before anything runs."""

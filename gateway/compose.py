@@ -22,6 +22,10 @@ from gateway.engine.around import Plan
 _STEPS = {Importance.NORMAL: 0, Importance.HIGH: 1, Importance.CRITICAL: 2}
 
 
+_USUAL = ProfileConfig(name="default")
+"""What holds where there is no profile; examined once, since each listed station asks."""
+
+
 def judge_of(config: Config) -> Judge:
     """Rules and inventory."""
     return Judge(config.rulebook(), inventory_of(config))
@@ -124,7 +128,7 @@ def policy_of(
     grace = _first(own.grace if own else None, profile.grace if profile else None, stations.grace)
     appear = own.must_appear_within if own else None
     usual = profile.interval if profile and isinstance(profile.interval, Duration) else None
-    limits = profile or ProfileConfig(name="default")
+    limits = profile or _USUAL
     return Policy(
         schedule=None if interval is not None else _schedule_of(own, profile),
         interval_s=_seconds(interval),

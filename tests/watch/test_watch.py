@@ -356,6 +356,19 @@ async def test_what_was_due_while_we_were_deaf_is_held_against_nobody(build) -> 
         await bench.until(lambda: bench.engine.said == [DOWN], turning=60)
 
 
+async def test_a_reload_lets_in_no_more_unlisted_stations_than_the_minute_allows(build) -> None:
+    async with build(discover_per_min=2) as bench:
+        more = {"terms": {}, "region_of": lambda _site: "", "most_stations": 100}
+        for number in range(10):
+            bench.beat(f"n{number}")
+            bench.watch.reset(policy=POLICY, discover_per_min=2, **more)
+        assert len(bench.watch._stations) == 2
+        bench.watch.reset(policy=POLICY, discover_per_min=3, **more)
+        for number in range(10, 20):
+            bench.beat(f"n{number}")
+        assert len(bench.watch._stations) == 5
+
+
 async def test_a_reload_gives_a_schedule_at_once_and_takes_it_away(build) -> None:
     async with build() as bench:
         await bench.grow_up()
