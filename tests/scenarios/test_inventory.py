@@ -59,7 +59,7 @@ async def test_an_asset_system_tells_what_it_knows(build, tmp_path) -> None:
         await house.beat('{"status": "fault"}')
         seen = await house.sees(condition="station_fault", summary="s1 of Lyon", impact="medium", state="open")
         assert seen["labels"] | {"region": "rhone", "contract": "gold"} == seen["labels"]
-        assert (await house.get("/api/v1/stations"))["items"][0]["interval_s"] == 20
+        assert (seen["labels"]["interval_s"], seen["labels"]["interval_from"]) == ("20", "configured")
         assert house.app.engine.inhibitions.inventory.upstream("s1") == ("uplink", "lyon", "rhone")
 
         with capture_logs() as logs:  # a mistake changes nothing
