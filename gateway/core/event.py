@@ -77,6 +77,8 @@ class Event:
     requester: str = ""
     """Mail address of the person who asks; empty for machines."""
     attachments: tuple[Attachment, ...] = ()
+    once: bool = False
+    """Its source says it only as it begins, not while it lasts: no cap makes a number of it."""
 
 
 class BeatKind(StrEnum):

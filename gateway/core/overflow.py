@@ -1,8 +1,8 @@
 """Caps on incidents: beyond one a new trouble has no incident of its own, but is an occurrence of a greater one.
 
 A device gone mad, or somebody who invents object names or sources, costs one ticket and fills no disk. Repeats and clears
-of what is known are never held back, nor are mails, whose text must not become a number, nor what the daemon tells of
-itself. What was held back begins an incident when it is raised again and there is room.
+of what is known are never held back, nor are mails, whose text must not become a number, what the daemon tells of itself,
+and what is said only once: a silent station has nothing to repeat. What was held back begins an incident when it is raised again and there is room.
 """
 
 from gateway.core.event import OURSELVES, Event, EventKind
@@ -17,7 +17,7 @@ CAP_PERIOD_MS = 60_000
 
 def begins(incident: Incident | None, event: Event, verdict: Verdict) -> bool:
     """Whether ``event`` would begin a new incident that a cap may hold back; ``incident`` is the one concerned."""
-    if verdict.drop or verdict.kind is not EventKind.RAISE or event.collector == OURSELVES:
+    if verdict.drop or verdict.kind is not EventKind.RAISE or event.collector == OURSELVES or event.once:
         return False
     if event.references or event.known_as or event.attachments:
         return False

@@ -219,7 +219,7 @@ class Engine:
 
         try:
             await self._store.run(work)
-        except StoreError:
+        except BaseException:
             self.plan, self.inhibitions, self.gatherings = before
             raise
         self._releases.stir()

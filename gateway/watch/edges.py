@@ -77,6 +77,7 @@ class Edges:
             summary=signal.summary,
             description=beat.description if beat else "",
             labels={**(beat.labels if beat else {}), **signal.labels},
+            once=True,
         )
 
 

@@ -121,6 +121,7 @@ class Outages:
             summary=summary,
             description=description,
             labels=labels,
+            once=True,
         )
 
 

@@ -43,6 +43,10 @@ def test_what_the_daemon_tells_of_itself_is_never_held_back(say):
     assert not begins(None, say.event(collector=OURSELVES), say.verdict())
 
 
+def test_what_is_said_only_once_is_never_held_back(say):
+    assert not begins(None, say.event(once=True), say.verdict())
+
+
 @pytest.mark.parametrize(
     ("greater", "mark", "said"),
     [
