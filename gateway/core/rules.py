@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 
+from gateway.core.counting import Frequency
 from gateway.core.event import Event, EventKind
 from gateway.core.fingerprint import fingerprint
 from gateway.core.flap import FlapLimits
@@ -42,6 +43,8 @@ class Setting:
     runbook: Template | None = None
     team: str | None = None
     sinks: tuple[str, ...] | None = None
+    frequency: Frequency | None = None
+    """How often it must be raised before it is a trouble."""
     hold_ms: int | None = None
     clear_hold_ms: int | None = None
     clear_after_ms: int | None = None
@@ -97,6 +100,7 @@ class Verdict:
     runbook: str = ""
     team: str = ""
     sinks: tuple[str, ...] = ()
+    frequency: Frequency | None = None
     hold_ms: int = 0
     clear_hold_ms: int = 0
     clear_after_ms: int = 0
@@ -286,6 +290,7 @@ def _terms(rule: str, setting: Setting, *, drop: bool = False) -> "_Terms":
         rule=rule,
         team=setting.team or "",
         sinks=setting.sinks or (),
+        frequency=setting.frequency,
         hold_ms=setting.hold_ms or 0,
         clear_hold_ms=setting.clear_hold_ms or 0,
         clear_after_ms=setting.clear_after_ms or 0,

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.core.impact import Impact
+from gateway.testing.clock import ManualClock
 
 pytestmark = pytest.mark.tools
 PATIENT = """
@@ -21,6 +22,14 @@ condition = "linkUp"
 kind = "clear"
 set_condition = "link_down"
 object = "{ifIndex}"
+"""
+
+OFTEN = """
+[[rule]]
+name = "break-in"
+condition = "authenticationFailure"
+count = 3
+within = "10m"
 """
 
 
@@ -58,6 +67,26 @@ async def test_a_clear_hold_a_reopening_and_the_end(build) -> None:
         await house.link("down")
         again = await house.sees(state="pending")
         assert (again["id"] != first["id"], again["previous"]) == (True, first["id"])
+
+
+async def test_a_few_failed_logins_are_nobodys_trouble_and_many_are_one_ticket_also_across_a_restart(
+    build, tmp_path
+) -> None:
+    clock, login = ManualClock(), "1.3.6.1.6.3.1.1.5.5"
+    async with build(more=OFTEN, clock=clock) as house:
+        await house.trap(login)
+        await house.sees(state="pending", occurrences=1)
+        await house.passes(minutes=11)
+        few = await house.sees(state="closed", ticket_state=None)
+        for number in (1, 2):
+            await house.trap(login)
+            await house.sees(state="pending", occurrences=number, previous=few["id"])
+    async with build(more=OFTEN, clock=clock) as house:
+        await house.passes(minutes=4)
+        await house.trap(login)
+        many = await house.sees(state="open", occurrences=3, ticket_state="open")
+        assert many["previous"] == few["id"]
+        assert len((await house.get("/api/v1/tickets"))["items"]) == 1
 
 
 async def test_an_old_incident_grows_graver(build) -> None:
