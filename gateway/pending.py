@@ -71,6 +71,7 @@ class Run:
             and mine.drop is verdict.drop
             and mine.rule == verdict.rule
             and self.event.collector == event.collector
+            and mine.expected == verdict.expected
             and mine.frequency is None
             and verdict.frequency is None
             and not _is_mail(self.event)

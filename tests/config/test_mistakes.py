@@ -125,6 +125,12 @@ sinks = ["papyrus"]
         ("[[threshold]]\nname = 't'\nraise = 'a < 1'\nclear = 'b > 2'", "clear must be about a, as raise is"),
         ("[[threshold]]\nname = 't'\nraise = 'a < 5'\nclear = 'a < 2'", "clear must not hold where raise holds"),
         ("[[threshold]]\nname = 't'\nraise = 'a < 5'\nclear = 'a > 2'", "clear must not hold where raise holds"),
+        ("[[expect]]\nname = 'e'\nschedule = 'daily'", 'expect "e": says of no event that it is expected: add condition'),
+        ("[[expect]]\nname = 'e'\ncondition = 'a'", 'expect "e": schedule: is required: add it'),
+        (
+            "[[expect]]\nname = 'e'\nschedule = 'daily'\ncollector = 'bel'",
+            'expect "e": collector: there is no collector "bel"; did you mean "bell"?',
+        ),
         ("[[profile]]\nname = 'p'\ninterval_least = '2d'", "interval_least must not be more than interval_most"),
         ("[collectors.bell]\n[sinks.bell]\ntype = 'paper'\nurl = 'x'", "sinks.bell: the name is taken by collectors.bell"),
         ("[http]\npublic_url = 'tocsin.example'", 'must be a web address that begins with "https://"'),

@@ -112,6 +112,31 @@ def test_what_must_be_raised_often_waits_until_it_is(played):
     assert texts(results) == []
 
 
+def test_an_event_that_must_come_each_hour(played):
+    expected = """
+[[expect]]
+name = "backup"
+condition = "backupDone"
+match = "source = nas"
+schedule = "hourly"
+[[rule]]
+name = "backups"
+condition = "backupDone"
+drop = true
+"""
+    done = 'condition = "backupDone", source = "nas"'
+    results = played(
+        expected
+        + story(
+            f'{done}, at = "10m", times = 3, every = "1h", expect = {{ incidents = 0 }}',
+            'at = "239m", expect = { incidents = 0 }',
+            'at = "242m", expect = { source = "backup", condition = "event_missing", state = "open" }',
+            f'{done}, at = "250m", expect = {{ source = "backup", state = "resolved" }}',
+        )
+    )
+    assert texts(results) == []
+
+
 def test_a_station_falls_silent_and_comes_back(played):
     results = played(
         story(

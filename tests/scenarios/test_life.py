@@ -32,6 +32,18 @@ count = 3
 within = "10m"
 """
 
+EXPECTED = """
+[[expect]]
+name = "backup"
+condition = "1.3.6.1.4.1.99999.7"
+schedule = "hourly"
+zone = "Europe/Paris"
+[[rule]]
+name = "backup-done"
+condition = "1.3.6.1.4.1.99999.7"
+drop = true
+"""
+
 
 async def test_holds_keep_short_troubles_from_people(build) -> None:
     async with build(more=PATIENT) as house:
@@ -87,6 +99,26 @@ async def test_a_few_failed_logins_are_nobodys_trouble_and_many_are_one_ticket_a
         many = await house.sees(state="open", occurrences=3, ticket_state="open")
         assert many["previous"] == few["id"]
         assert len((await house.get("/api/v1/tickets"))["items"]) == 1
+
+
+async def test_an_expected_event_that_does_not_come_is_a_ticket_and_the_next_one_ends_it_also_across_a_restart(
+    build,
+) -> None:
+    clock, done = ManualClock(), "1.3.6.1.4.1.99999.7"
+    async with build(more=EXPECTED, clock=clock) as house:
+        await house.passes(minutes=70)
+        await house.trap(done)
+        await house.quiet()
+        assert await house.incidents() == []
+    async with build(more=EXPECTED, clock=clock) as house:
+        await house.passes(minutes=60)  # the daemon has not forgotten that it came
+        assert await house.incidents() == []
+        await house.passes(minutes=60)
+        missing = await house.sees(condition="event_missing", source="backup", state="open", ticket_state="open")
+        assert missing["summary"].startswith("Event backup has not come by 2026-11-22 04:00 CET; last heard 1")
+    async with build(more=EXPECTED, clock=clock) as house:
+        await house.trap(done)
+        await house.sees(id=missing["id"], state="resolved", ticket_state="resolved")
 
 
 async def test_an_old_incident_grows_graver(build) -> None:
