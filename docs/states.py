@@ -55,6 +55,8 @@ def _incidents(state: State | None) -> Iterator[Incident | None]:
             clear_hold_ms=hold_ms, clear_after_ms=hold_ms, sinks=("desk",),
         )  # fmt: skip
         yield replace(incident, due_ms=due_of(incident))
+    counting = replace(incident, lapses_ms=1)
+    yield replace(counting, due_ms=due_of(counting))
 
 
 def _inputs(trigger: Trigger, *, hold_ms: int) -> Input:

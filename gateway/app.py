@@ -49,6 +49,7 @@ from gateway.engine import Engine
 from gateway.intake import OwnEvents
 from gateway.journal import Journal
 from gateway.observe import SinkObservation
+from gateway.pending import Run
 from gateway.plugin import Clock, Collector, Host, SinkError
 from gateway.refused import Refusals
 from gateway.sinkhost import SinkHost, SinkSet, SinkTrouble
@@ -121,6 +122,7 @@ class App:
             follow_clock=jumps.follow if jumps else lambda _jump_ms: None,
             shift_stored=shift_stored,
             journal=self.journal.keep if kept.enabled else lambda _runs, _incidents: None,
+            met=self._met,
         )
         self.told = ToldInventory(store=store, clock=clock, config=lambda: self.config, take_up=self._take_up_told)
         self._changing = asyncio.Lock()
@@ -246,7 +248,7 @@ class App:
             await self.sinks.take_over(sinks)
         if any(
             getattr(old, name) != getattr(config, name)
-            for name in ("stations", "inventory", "threshold", "profile", "station", "site", "source")
+            for name in ("stations", "inventory", "threshold", "profile", "station", "site", "source", "expect")
         ):
             self.watch.reset(**watch_terms_of(self.told.over(config), judge.inventory))
             self.pinged_by = pinged_by(config)
@@ -273,7 +275,7 @@ class App:
             terms = await asyncio.to_thread(watch_terms_of, config, inventory)
             engine = self.engine
             await engine.mute_by(engine.plan, replace(engine.inhibitions, inventory=inventory), engine.gatherings)
-            engine.judge = self.drills.over(Judge(engine.judge.rulebook, inventory))
+            engine.judge = self.drills.over(Judge(engine.judge.rulebook, inventory, engine.judge.expected))
             self.watch.reset(**terms)
 
     async def load(self) -> None:
@@ -285,6 +287,12 @@ class App:
         await self._mute_by(self.config, self.engine.judge)
         await self.blind.load()
         await self.watch.load(away_ms=self.blind.away_ms)
+
+    def _met(self, run: Run) -> None:
+        """What was expected has come; equal ones that were folded may have come in two slots."""
+        for name in run.verdict.expected:
+            for at_ms in sorted({run.first_ms, run.last_ms}):
+                self.watch.met(name, collector=run.event.collector, at_ms=at_ms)
 
     def _about_us(self, condition: str, said: Said, *, about: str = "", description: str = "") -> Event:
         return Event(

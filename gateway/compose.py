@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TypedDict
 
 from gateway.config import Config
+from gateway.config.expect import ExpectConfig
 from gateway.config.inventory import Importance, KnownConfig, ProfileConfig, SourceConfig, StationConfig
 from gateway.config.maintenance import Calendars
 from gateway.config.models import StationsConfig
@@ -15,7 +16,7 @@ from gateway.core.gather import Caps, Gatherings
 from gateway.core.inhibit import Inhibitions
 from gateway.core.inventory import Inventory, Known
 from gateway.core.judge import Judge
-from gateway.core.station import Policy, Threshold
+from gateway.core.station import EXPECTED, Policy, Threshold
 from gateway.engine import EngineLimits
 from gateway.engine.around import Plan
 
@@ -28,7 +29,7 @@ _USUAL = ProfileConfig(name="default")
 
 def judge_of(config: Config) -> Judge:
     """Rules and inventory."""
-    return Judge(config.rulebook(), inventory_of(config))
+    return Judge(config.rulebook(), inventory_of(config), config.expectations())
 
 
 def inventory_of(config: Config) -> Inventory:
@@ -155,6 +156,11 @@ def _schedule_of(*entries: StationConfig | ProfileConfig | None) -> Calendar | N
     return None
 
 
+def _expecting(entry: ExpectConfig) -> Policy:
+    """What stands for an expected event owes one in each slot."""
+    return Policy(schedule=calendar(entry.schedule, entry.zone), slots=True, grace_s=entry.grace / 1000)
+
+
 def _first(*given: Duration | None) -> Duration | None:
     return next((one for one in given if one is not None), None)
 
@@ -202,7 +208,8 @@ def terms_of(config: Config) -> Mapping[str, tuple[Policy, str]]:
         name = entry.profile or of_site.get(entry.site, "") or config.stations.profile
         return policy_of(config.stations, entry, profiles.get(name), thresholds), entry.site
 
-    return {entry.name: terms(entry) for entry in config.station}
+    listed = {entry.name: terms(entry) for entry in config.station}
+    return listed | {EXPECTED + entry.name: (_expecting(entry), "") for entry in config.expect}
 
 
 def pinged_by(config: Config) -> dict[bytes, tuple[str, str]]:

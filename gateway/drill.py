@@ -128,7 +128,7 @@ class Drills:
         self._plain = judge
         if not self._marks:
             return judge
-        return DrillJudge(judge.rulebook, judge.inventory, marks=self._marks, sinks=self._sinks)
+        return DrillJudge(judge.rulebook, judge.inventory, judge.expected, marks=self._marks, sinks=self._sinks)
 
     async def run(self) -> None:
         """Drill every so often, if the configuration says so; ends the drill under way when it is cancelled."""

@@ -2,7 +2,7 @@
 
 A storm of one event costs one row: each repeat is a number that grows. Order is kept where it matters, within a
 fingerprint: a raise, a clear and a raise stay three runs. Folding changes no outcome: only what the core would decide
-alike becomes one run.
+alike becomes one run. What a rule counts stays one by one, for each raise has a time of its own.
 
 There are two lanes. What merely repeats what is on disk already, and nobody waits for, is patient: it grows until it is
 hastened. As soon as anything else comes for its fingerprint, it goes with that, before it.
@@ -71,6 +71,9 @@ class Run:
             and mine.drop is verdict.drop
             and mine.rule == verdict.rule
             and self.event.collector == event.collector
+            and mine.expected == verdict.expected
+            and mine.frequency is None
+            and verdict.frequency is None
             and not _is_mail(self.event)
             and not _is_mail(event)
         )
@@ -161,7 +164,9 @@ class Pending:
     def waiting_for(self, fingerprint: str) -> Run | None:
         """The run that one more of this fingerprint would join, if it is one that anything can join."""
         run = self._last(fingerprint)
-        return run if run is not None and not _is_mail(run.event) else None
+        if run is None or run.verdict.frequency is not None or _is_mail(run.event):
+            return None
+        return run
 
     def count(self, run: Run, at_ms: int) -> bool:
         """One more that nobody waits for of what ``run`` has; False if it grows no more."""

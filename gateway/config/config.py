@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from gateway.config.cases import Case
+from gateway.config.expect import ExpectConfig
 from gateway.config.gather import GroupConfig, StormConfig
 from gateway.config.inhibit import InhibitConfig, InhibitionConfig
 from gateway.config.inventory import InventoryConfig, ProfileConfig, SiteConfig, SourceConfig, StationConfig
@@ -72,6 +73,7 @@ class Config:
     stations: StationsConfig
     inventory: InventoryConfig
     threshold: tuple[ThresholdConfig, ...]
+    expect: tuple[ExpectConfig, ...]
     profile: tuple[ProfileConfig, ...]
     site: tuple[SiteConfig, ...]
     station: tuple[StationConfig, ...]
@@ -135,7 +137,7 @@ class Config:
         return Rulebook(
             [self._reaching_enabled(rule) for rule in self.rules],
             defaults=self.default_setting,
-            types={name: instance.plugin.name for name, instance in self.collectors.items()},
+            types=self._types,
         )
 
     def with_entries(
@@ -148,12 +150,22 @@ class Config:
             self, site=(*self.site, *site), station=(*self.station, *station), source=(*self.source, *source)
         )
 
+    def expectations(self) -> Rulebook | None:
+        """The events that are expected, as rules that set nothing; None if none is."""
+        if not self.expect:
+            return None
+        return Rulebook([entry.compiled() for entry in self.expect], defaults=Setting(), types=self._types)
+
     def secrets(self) -> frozenset[str]:
         """The values of all secrets, so that logs can leave them out."""
         models: list[BaseModel] = [self.http, *(station for station in self.station if station.ping_key)]
         models += [instance.config for instance in self.collectors.values()]
         models += [instance.config for instance in self.sinks.values()]
         return frozenset(secret.reveal() for model in models for secret in _secrets(model))
+
+    @property
+    def _types(self) -> dict[str, str]:
+        return {name: instance.plugin.name for name, instance in self.collectors.items()}
 
     def _enabled(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in names if name in self.sinks)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from gateway.config.cases import CaseConfig, ExpectedCall
+from gateway.config.expect import ExpectConfig
 from gateway.config.inventory import SiteConfig, SourceConfig, StationConfig
 from gateway.config.locate import Path
 from gateway.config.mistakes import Mistake, Source, did_you_mean, key_text
@@ -96,7 +97,7 @@ def mistakes(
         if name not in names["sinks"]:
             yield main.mistake(("drill", "sinks", index), _no_sink(name, names["sinks"]))
     yield from _profiles(main, stations, entries)
-    for entry in entries["rule"]:
+    for entry in (*entries["rule"], *entries["expect"]):
         yield from _rule(entry, names["sinks"], {*names["collectors"], *plugins.collectors})
     for entry in entries["test"]:
         yield from _test(entry, names["sinks"], names["collectors"])
@@ -131,13 +132,15 @@ def no_profile(name: str, known: Collection[str]) -> str:
 
 def _rule(entry: Entry, sinks: Collection[str], collectors: Collection[str]) -> Iterator[Mistake]:
     rule = entry.value
-    if not isinstance(rule, RuleConfig):
+    if not isinstance(rule, RuleConfig | ExpectConfig):
+        return
+    if rule.collector and rule.collector not in collectors:
+        yield entry.mistake("collector", _no_collector(rule.collector, collectors))
+    if isinstance(rule, ExpectConfig):
         return
     for name in rule.sinks or ():
         if name not in sinks:
             yield entry.mistake("sinks", _no_sink(name, sinks))
-    if rule.collector and rule.collector not in collectors:
-        yield entry.mistake("collector", _no_collector(rule.collector, collectors))
     if rule.drop and rule.proceed:
         yield entry.mistake("continue", "a rule that drops ends the search; remove continue or drop")
 

@@ -11,6 +11,7 @@ from gateway.config import crosscheck
 from gateway.config.cases import Case, CaseConfig
 from gateway.config.config import CollectorInstance, Config, SinkInstance
 from gateway.config.document import Document, read
+from gateway.config.expect import ExpectConfig
 from gateway.config.gather import GroupConfig, StormConfig
 from gateway.config.inhibit import InhibitConfig, InhibitionConfig
 from gateway.config.inventory import InventoryConfig, ProfileConfig, SiteConfig, SourceConfig, StationConfig
@@ -57,6 +58,7 @@ ENTRIES: Mapping[str, type[PluginConfig]] = {
     "inhibit": InhibitConfig,
     "group": GroupConfig,
     "threshold": ThresholdConfig,
+    "expect": ExpectConfig,
     "profile": ProfileConfig,
     "site": SiteConfig,
     "station": StationConfig,
@@ -70,7 +72,7 @@ LISTS: Mapping[str, str] = {
     "rule_packs": "Shipped rule packs to use, by name, after the rules of the files; left out: "
     + ", ".join(f"`{pack}`" for pack in DEFAULT_PACKS)
     + ".",
-    "include": "More files with `[[rule]]`, `[[threshold]]`, `[[profile]]`, `[[site]]`, `[[station]]`, `[[source]]` and `[[test]]`, relative to this one; `*` is allowed. "
+    "include": "More files with `[[rule]]`, `[[expect]]`, `[[threshold]]`, `[[profile]]`, `[[site]]`, `[[station]]`, `[[source]]` and `[[test]]`, relative to this one; `*` is allowed. "
     "A file that ends in `.csv` is a table with one station, source or site in a row.",
 }
 """Lists of texts, with what they mean."""
@@ -144,6 +146,7 @@ class _Loader:
             stations=cast("StationsConfig", sections["stations"]),
             inventory=cast("InventoryConfig", sections["inventory"]),
             threshold=self._values("threshold", ThresholdConfig),
+            expect=self._values("expect", ExpectConfig),
             profile=self._values("profile", ProfileConfig),
             site=self._values("site", SiteConfig),
             station=self._values("station", StationConfig),

@@ -1,13 +1,14 @@
 """``[[rule]]`` as it is written, and as the core wants it."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.config.models import Hold
-from gateway.config.types import Duration, Name
+from gateway.config.types import Between, Duration, Name
+from gateway.core.counting import Counting, Frequency
 from gateway.core.event import EventKind
 from gateway.core.gather import PARENT_RULES
 from gateway.core.impact import Impact
@@ -98,6 +99,12 @@ class RuleConfig(PluginConfig):
     """The team that its tickets go to."""
     sinks: tuple[Name, ...] | None = None
     """Where its tickets go; ``[]``: an incident without a ticket."""
+    count: int | None = Field(default=None, ge=2, le=100_000)
+    """How many raises within ``within`` make a trouble; of fewer nobody is told, and a clear begins the count anew."""
+    within: Annotated[Duration, Between("1s", "30d")] | None = None
+    """The time of ``count``."""
+    counting: Counting | None = None
+    """``interval``, or left out: the count begins anew after ``within``; ``token_bucket``: it loses one per ``within / count``."""
     hold: Hold | None = None
     """How long it must last before a ticket is opened."""
     clear_hold: Hold | None = None
@@ -108,6 +115,15 @@ class RuleConfig(PluginConfig):
     """How long after it was resolved a new raise reopens it."""
     impact_after: Annotated[dict[str, Impact], AfterValidator(_ages)] | None = None
     """The impact that it has at least from an age on: ``{"2h" = "high", "1d" = "critical"}``."""
+
+    @model_validator(mode="after")
+    def _counts(self) -> Self:
+        if (self.count is None) is not (self.within is None):
+            missing = "within" if self.within is None else "count"
+            raise PydanticCustomError("count", "count and within go together: add {missing}", {"missing": missing})
+        if self.counting is not None and self.count is None:
+            raise PydanticCustomError("count", "counting says how count is meant: add count and within, or remove it")
+        return self
 
     def compiled(self) -> Rule:
         """The same for the core."""
@@ -138,12 +154,18 @@ class RuleConfig(PluginConfig):
             runbook=_given(Template, self.runbook),
             team=self.team,
             sinks=self.sinks,
+            frequency=self._frequency(),
             hold_ms=_given(int, self.hold),
             clear_hold_ms=_given(int, self.clear_hold),
             clear_after_ms=_given(int, self.clear_after),
             reopen_within_ms=_given(int, self.reopen_within),
             impact_after=ages,
         )
+
+    def _frequency(self) -> Frequency | None:
+        if self.count is None or self.within is None:
+            return None
+        return Frequency(count=self.count, within_ms=int(self.within), counting=self.counting or Counting.INTERVAL)
 
 
 def _given(make: Callable[[Any], Any], value: object) -> Any:

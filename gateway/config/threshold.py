@@ -8,11 +8,11 @@ from pydantic_core import PydanticCustomError
 from gateway.config.rules import ONE_OR_MANY, MatcherText
 from gateway.config.types import Name
 from gateway.core.match import Matcher, Operator
-from gateway.core.station import STATION_CLOCK, STATION_DOWN, STATION_FAULT, Threshold
+from gateway.core.station import EVENT_MISSING, STATION_CLOCK, STATION_DOWN, STATION_FAULT, Threshold
 from gateway.plugin import PluginConfig
 
 _BOUNDS = (Operator.LESS, Operator.LESS_OR_EQUAL, Operator.GREATER, Operator.GREATER_OR_EQUAL)
-_OURS = (STATION_CLOCK, STATION_DOWN, STATION_FAULT)
+_OURS = (EVENT_MISSING, STATION_CLOCK, STATION_DOWN, STATION_FAULT)
 
 
 def _condition(name: str) -> str:

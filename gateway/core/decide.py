@@ -7,12 +7,23 @@ incident, input, time and id always give the same decision.
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
+from gateway.core.counting import Frequency, Tally
 from gateway.core.decision import Command, Decision, Due, Heard, Input, Join, Look, Rank, Seen, Verb, WindowBegan
 from gateway.core.event import EventKind
 from gateway.core.flapping import calm, count_transition
 from gateway.core.gather import is_parent
 from gateway.core.impact import Impact, graver
-from gateway.core.incident import TABLE, Incident, Move, State, Trigger, due_of, impact_by_age, quiet_ms
+from gateway.core.incident import (
+    NOT_COUNTING,
+    TABLE,
+    Incident,
+    Move,
+    State,
+    Trigger,
+    due_of,
+    impact_by_age,
+    quiet_ms,
+)
 from gateway.core.making import Making
 from gateway.core.mute import Around, nothing
 from gateway.core.person import decide_seen
@@ -79,6 +90,10 @@ def _raised(incident: Incident | None, heard: Heard, *, now_ms: int, new_id: str
     if incident is None or move is Move.BEGIN_LINKED:
         return _begin(heard, previous=incident, now_ms=now_ms, new_id=new_id, around=around)
     making = Making(incident, now_ms=now_ms)
+    if _too_seldom(making, heard):
+        return making.decision(Reason.COUNTING)
+    if incident.counting:
+        return _counted(making, heard, around=around)
     if move is Move.REOPEN:
         making.mute(around(incident), told=not incident.unseen)
     return _HEARD[move](making, heard)
@@ -86,11 +101,14 @@ def _raised(incident: Incident | None, heard: Heard, *, now_ms: int, new_id: str
 
 def _cleared(incident: Incident | None, heard: Heard, *, now_ms: int, around: Around) -> Decision:
     move = TABLE[incident.state if incident else None, Trigger.CLEAR]
-    if incident is None or move is Move.IGNORE:
+    if incident is None or (move is Move.IGNORE and not incident.counted):
         return Decision(reason=Reason.UNMATCHED_CLEAR, incident=incident)
     if heard.last_ms < incident.raised_ms:
         return Decision(reason=Reason.STALE_CLEAR, incident=incident)
     making = Making(incident, now_ms=now_ms)
+    if move is Move.IGNORE:
+        making.change(**NOT_COUNTING)
+        return making.decision(Reason.UNMATCHED_CLEAR)
     if incident.cleared_ms is None:
         count_transition(making, heard.verdict.flap, at_ms=heard.last_ms, around=around)
     # What flaps is held no longer: a clear does not cancel it any more.
@@ -99,7 +117,8 @@ def _cleared(incident: Incident | None, heard: Heard, *, now_ms: int, around: Ar
 
 def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str, around: Around) -> Decision:
     verdict, event = heard.verdict, heard.event
-    held = verdict.hold_ms > 0
+    count = _counted_from(heard)
+    held = verdict.hold_ms > 0 or bool(count)
     incident = Incident(
         id=new_id,
         fingerprint=verdict.fingerprint,
@@ -122,6 +141,7 @@ def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str,
         last_seen_ms=heard.last_ms,
         raised_ms=heard.last_ms,
         opened_ms=None if held else now_ms,
+        **count,
         hold_ms=verdict.hold_ms,
         clear_hold_ms=verdict.clear_hold_ms,
         clear_after_ms=verdict.clear_after_ms,
@@ -132,8 +152,11 @@ def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str,
         previous=previous.id if previous else "",
     )
     making = Making(incident, now_ms=now_ms, began=True)
-    reason = Reason.HELD if held else Reason.RAISED_AGAIN if previous else Reason.FIRST_RAISED
-    wait = f"; held for {span(verdict.hold_ms)}" if held else ""
+    reason = Reason.RAISED_AGAIN if previous else Reason.FIRST_RAISED
+    if held:
+        reason = Reason.COUNTING if count else Reason.HELD
+    wait = f"; held for {span(verdict.hold_ms)}" if verdict.hold_ms else ""
+    wait += f"; counts if raised {verdict.frequency}" if count else ""
     before = f", after {previous.id}" if previous else ""
     making.note(reason, f"raised by rule {verdict.rule} as {verdict.impact.short}{wait}{before}")
     if not held:
@@ -142,6 +165,54 @@ def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str,
     count_transition(making, verdict.flap, at_ms=heard.first_ms, around=around)
     making.attach(event.attachments)
     return making.decision(reason, known_as=(f"incident:{new_id}", *event.known_as), attachments=event.attachments)
+
+
+def _counted_from(heard: Heard) -> dict[str, Any]:
+    """The count that a raise begins; empty if the raise is enough."""
+    frequency = heard.verdict.frequency
+    if frequency is None:
+        return {}
+    tally = frequency.add(None, heard.count, at_ms=heard.last_ms)
+    return {} if frequency.reached(tally, at_ms=heard.last_ms) else _as_fields(tally, frequency)
+
+
+def _too_seldom(making: Making, heard: Heard) -> bool:
+    """Count a raise of what is not raised as often as its rule asks for; False if it is, or nothing is counted."""
+    incident, frequency = making.incident, heard.verdict.frequency
+    if incident.state is State.OPEN or (incident.state is State.PENDING and not incident.counting):
+        return False
+    if frequency is None:
+        return False
+    before = None if incident.counted_from_ms is None else Tally(incident.counted, incident.counted_from_ms)
+    tally = frequency.add(before, heard.count, at_ms=heard.last_ms)
+    if frequency.reached(tally, at_ms=heard.last_ms):
+        making.change(**NOT_COUNTING)
+        return False
+    making.change(
+        occurrences=incident.occurrences + heard.count,
+        last_seen_ms=max(incident.last_seen_ms, heard.last_ms),
+        raised_ms=max(incident.raised_ms, heard.last_ms),
+        **_as_fields(tally, frequency),
+    )
+    if incident.state is State.PENDING:
+        _raise_impact(making, heard.verdict.impact, f"rule {heard.verdict.rule}")
+    return True
+
+
+def _as_fields(tally: Tally, frequency: Frequency) -> dict[str, Any]:
+    return {"counted": tally.raises, "counted_from_ms": tally.from_ms, "lapses_ms": frequency.lapses_ms(tally)}
+
+
+def _counted(making: Making, heard: Heard, *, around: Around) -> Decision:
+    """It was raised as often as its rule asks for: it opens, unless it is held beside."""
+    making.change(**NOT_COUNTING)  # also if it is another rule that raises it now, and asks for no number
+    _count(making, heard)
+    incident = making.incident
+    making.note(Reason.COUNTED, f"raised {incident.occurrences} times since {utc(incident.first_seen_ms)}")
+    if incident.hold_ms and incident.first_seen_ms + incident.hold_ms > making.now_ms:
+        return making.decision(Reason.COUNTED)
+    making.mute(around(incident), told=False)
+    return _open(making, Reason.COUNTED)
 
 
 def _inherited_mutes(previous: Incident | None, fingerprint: str) -> frozenset[Muted]:
@@ -301,18 +372,26 @@ def _due(incident: Incident | None, *, now_ms: int, around: Around) -> Decision:
     if incident.calm_ms is not None and incident.calm_ms <= now_ms:
         calm(making)
         return making.decision(Reason.CALM)
+    if incident.counting:
+        return _lapse(making)
     if move is Move.OPEN:
         making.note(Reason.HOLD_ENDED, f"still raised after {span(incident.hold_ms)}")
         making.mute(around(incident), told=False)
     return _DUE[move](making)
 
 
-def _open(making: Making) -> Decision:
+def _open(making: Making, reason: Reason = Reason.HOLD_ENDED) -> Decision:
     making.change(state=State.OPEN, opened_ms=making.now_ms)
-    making.sync(Rank.CREATE, Reason.HOLD_ENDED)
+    making.sync(Rank.CREATE, reason)
     if not making.incident.unseen:
         making.attach_stored()
-    return making.decision(Reason.HOLD_ENDED)
+    return making.decision(reason)
+
+
+def _lapse(making: Making) -> Decision:
+    making.change(state=State.CLOSED, closed_ms=making.now_ms)
+    making.note(Reason.LAPSED, f"raised {making.incident.counted} times, too seldom for its rule; nobody was told")
+    return making.decision(Reason.LAPSED)
 
 
 def _age(making: Making) -> Decision:

@@ -5,7 +5,7 @@ Meanwhile occurrences count, and the ticket stays open as it is: no comment, no 
 
 from gateway.core.decision import Rank
 from gateway.core.flap import FlapLimits
-from gateway.core.incident import State
+from gateway.core.incident import NOT_COUNTING, State
 from gateway.core.making import Making
 from gateway.core.mute import Around, nothing
 from gateway.core.reason import Muted, Reason
@@ -37,7 +37,7 @@ def count_transition(making: Making, limits: FlapLimits, *, at_ms: int, around: 
 
 def _begin(making: Making, *, calm_ms: int, around: Around) -> None:
     if making.incident.state is State.PENDING:  # who waits for it to last would never hear of it
-        making.change(state=State.OPEN, opened_ms=making.now_ms)
+        making.change(state=State.OPEN, opened_ms=making.now_ms, **NOT_COUNTING)
         making.mute(around(making.incident), told=False)
         if not making.incident.unseen:
             making.attach_stored()

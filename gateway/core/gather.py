@@ -192,7 +192,7 @@ def raise_parent(
         replace(
             verdict, rule=gathering.condition, fingerprint=gathering.fingerprint, condition=gathering.condition,
             kind=EventKind.RAISE, source=gathering.source, object=gathering.object, severity="", impact=least,
-            summary=summary, runbook="", hold_ms=0, impact_after=(),
+            summary=summary, runbook="", frequency=None, hold_ms=0, impact_after=(),
             clear_hold_ms=group.clear_hold_ms if group else 0, clear_after_ms=0 if group else 2 * period_ms,
         ),
     )  # fmt: skip

@@ -19,6 +19,8 @@ from statistics import median_low
 from gateway.core.event import Beat, BeatKind, EventKind
 from gateway.core.measure import forgotten, measured
 from gateway.core.station import (
+    EVENT_MISSING,
+    EXPECTED,
     NEVER,
     STATION_DOWN,
     STATION_FAULT,
@@ -40,6 +42,7 @@ __all__ = [
     "Signal",
     "Station",
     "StationState",
+    "awaited",
     "covered",
     "expect",
     "expired",
@@ -160,6 +163,12 @@ def expect(name: str, policy: Policy, *, observed_s: float, site: str = "") -> S
     )
 
 
+def awaited(name: str, policy: Policy, *, observed_s: float, now_ms: int) -> Station:
+    """What stands for an expected event, before the first one: it must come from the next slot on, for this one is begun."""
+    station = replace(expect(name, policy, observed_s=observed_s), state=StationState.UP)
+    return resighted(station, policy, observed_s=observed_s, now_ms=now_ms, away_ms=0)
+
+
 def resumed(station: Station, policy: Policy, *, observed_s: float, now_ms: int, away_ms: int = 0) -> Station:
     """The station as we take it up again after a restart: with its whole interval and grace before it.
 
@@ -194,10 +203,11 @@ def resighted(station: Station, policy: Policy, *, observed_s: float, now_ms: in
     due, although the observed clock stood still.
     """
     schedule = policy.schedule
-    if schedule is None or station.beats == 0 or station.state not in (StationState.NEW, StationState.UP):
+    owes = station.beats > 0 or policy.slots
+    if schedule is None or not owes or station.state not in (StationState.NEW, StationState.UP):
         return station
     expected_ms = station.expected_ms
-    if not expected_ms or (expected_ms <= now_ms and away_ms > FORGIVEN_MS):
+    if not expected_ms or (away_ms > FORGIVEN_MS and (policy.slots or expected_ms <= now_ms)):
         return _scheduled(station, schedule, policy, observed_s=observed_s, now_ms=now_ms)
     left_s = (expected_ms - now_ms) / 1000 + policy.grace(station.interval_s)
     return replace(station, deadline_s=observed_s + max(left_s, FORGIVEN_MS / 1000 if away_ms else 0.0))
@@ -236,7 +246,7 @@ def ordered(station: Station, verb: StationVerb, policy: Policy, *, observed_s: 
             return _left(station, leave)
     if station.state not in (StationState.SLEEPING, StationState.RETIRED):
         return station, ()
-    awake = StationState.UP if station.beats else StationState.NEW
+    awake = StationState.UP if station.beats or policy.slots else StationState.NEW
     awake_again = replace(station, state=awake, expected_ms=0)
     return resumed(awake_again, policy, observed_s=observed_s, now_ms=now_ms), ()
 
@@ -297,7 +307,8 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
     grace_s = policy.grace(interval_s)
     expected_ms, owed_s = 0, interval_s
     if policy.schedule is not None:
-        expected_ms = _next_ms(station, policy.schedule, now_ms=beat.at_ms)
+        next_ms = _next_slot_ms if policy.slots else _next_ms
+        expected_ms = next_ms(station, policy.schedule, now_ms=beat.at_ms)
         owed_s = (expected_ms - beat.at_ms) / 1000 if expected_ms else NEVER
     down = state is StationState.DOWN
     alive = Station(  # spelled out: `replace` takes four times as long, and this is where beats spend their time
@@ -331,7 +342,7 @@ def _alive(station: Station, beat: Beat, policy: Policy, *, observed_s: float) -
     )
     if down or not station.told:
         return alive, ()
-    away = f"back after {_span((beat.at_ms - station.down_since_ms) / 1000)} down"
+    away = f"back after {_span((beat.at_ms - station.down_since_ms) / 1000)}{'' if policy.slots else ' down'}"
     words = away if station.state is StationState.DOWN else "heard, and is not down"
     return alive, (_signal(alive, EventKind.CLEAR, STATION_DOWN, f"is {words}", cause="beat"),)
 
@@ -421,9 +432,23 @@ def _next_ms(station: Station, schedule: Schedule, *, now_ms: int) -> int:
     return due_ms
 
 
+def _next_slot_ms(station: Station, schedule: Schedule, *, now_ms: int) -> int:
+    """The end of the next slot in which none has come, after a beat at ``now_ms``; 0 if there is none.
+
+    What comes within the grace of a slot that is over is that one's.
+    """
+    end_ms = schedule.after(now_ms)
+    late = 0 < station.expected_ms <= now_ms and station.state is not StationState.DOWN
+    if end_ms is not None and not late:
+        end_ms = schedule.after(end_ms)
+    return max(end_ms or 0, station.expected_ms)
+
+
 def _scheduled(station: Station, schedule: Schedule, policy: Policy, *, observed_s: float, now_ms: int) -> Station:
     """The station with its next time before it, whatever was due until now."""
     expected_ms = schedule.after(now_ms)
+    if policy.slots and expected_ms is not None:
+        expected_ms = schedule.after(expected_ms)  # in the slot that is begun one may have come unheard
     if expected_ms is None:
         return replace(station, expected_ms=0, deadline_s=NEVER)
     left_s = (expected_ms - now_ms) / 1000 + policy.grace(station.interval_s)
@@ -493,7 +518,10 @@ def _down_signal(station: Station, policy: Policy, *, now_ms: int) -> Signal:
     due = f"interval {_span(station.interval_s)}" if schedule is None else f"schedule {schedule}"
     terms = f"{due}, grace {_span(station.grace_s)}"
     heard = f"last heard {_span((now_ms - station.seen_ms) / 1000)} ago ({terms})"
-    if station.beats == 0:
+    if policy.slots and schedule is not None:
+        cause, words = "silence", f"has not come by {schedule.local(station.expected_ms)}"
+        words += f"; {heard}" if station.beats else f", and never before ({terms})"
+    elif station.beats == 0:
         cause, words = "never_appeared", "was expected and has never been heard"
     elif station.will:
         cause, words = "will", f"lost its connection and has not come back; {heard}"
@@ -512,7 +540,10 @@ def _signal(station: Station, kind: EventKind, condition: str, words: str, *, ca
     }
     if station.site:
         labels["site"] = station.site
-    return Signal(kind=kind, condition=condition, summary=f"Station {station.station} {words}", labels=labels)
+    who = f"Station {station.station}"
+    if station.station.startswith(EXPECTED):
+        who, condition = f"Event {station.station.removeprefix(EXPECTED)}", EVENT_MISSING
+    return Signal(kind=kind, condition=condition, summary=f"{who} {words}", labels=labels)
 
 
 def _span(seconds: float) -> str:

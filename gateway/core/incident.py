@@ -45,7 +45,7 @@ class Move(StrEnum):
     BEGIN = "begin: pending if held, else open"
     COUNT = "count; impact may rise"
     CANCEL = "close silently"
-    OPEN = "open, unless muted"
+    OPEN = "open, unless muted; close silently if raised too seldom"
     CLEAR = "recovering, or resolved without clear hold"
     AGE = "timers act"
     POLICY = "by policy"
@@ -116,6 +116,12 @@ class Incident:
     cleared_ms: int | None = None
     resolved_ms: int | None = None
     closed_ms: int | None = None
+    counted: int = 0
+    """Raises so far of those that its rule asks for (`gateway.core.counting`); 0 while none are counted."""
+    counted_from_ms: int | None = None
+    """When the first of them was."""
+    lapses_ms: int | None = None
+    """When the count is over, should no raise come."""
     hold_ms: int = 0
     clear_hold_ms: int = 0
     clear_after_ms: int = 0
@@ -163,6 +169,11 @@ class Incident:
         return self.state in _ALIVE
 
     @property
+    def counting(self) -> bool:
+        """Raised too seldom so far: it is no trouble yet, and none to others."""
+        return self.state is State.PENDING and self.lapses_ms is not None
+
+    @property
     def wants_ticket(self) -> bool:
         """Whether a ticket should be made if there is none."""
         flaps = Muted.FLAPPING in self.muted
@@ -188,6 +199,10 @@ def changed(incident: Incident, **changes: Any) -> Incident:
     return after
 
 
+NOT_COUNTING: Mapping[str, Any] = MappingProxyType({"counted": 0, "counted_from_ms": None, "lapses_ms": None})
+"""What an incident has whose raises are not counted, or no longer."""
+LATE_MS = 2_000
+"""A count that is over is put away so much later: what came in time may still wait to be written."""
 _ALIVE = frozenset({State.PENDING, State.OPEN, State.RECOVERING})
 _TICKETED = frozenset({State.OPEN, State.RECOVERING})
 
@@ -203,6 +218,8 @@ def due_of(incident: Incident) -> int | None:
 def _due_by_state(incident: Incident) -> int | None:
     match incident.state:
         case State.PENDING:
+            if incident.lapses_ms is not None:
+                return incident.lapses_ms + LATE_MS
             return incident.first_seen_ms + incident.hold_ms
         case State.OPEN:
             return min(filter(None, (_next_impact_ms(incident), quiet_ms(incident))), default=None)

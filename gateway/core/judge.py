@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from gateway.core.event import Event
 from gateway.core.inventory import Inventory, Known
 from gateway.core.rules import Rulebook, Verdict
+from gateway.core.station import EVENT_MISSING
 
 __all__ = ["Inventory", "Judge", "Known"]
 
@@ -34,6 +35,8 @@ class Judge:
 
     rulebook: Rulebook
     inventory: Inventory = field(default_factory=lambda: Inventory({}))
+    expected: Rulebook | None = None
+    """Which events are expected: each is a rule that sets nothing."""
 
     def judge(self, event: Event) -> tuple[Event, Verdict]:
         """The event with what the inventory adds, and the verdict on it."""
@@ -45,6 +48,8 @@ class Judge:
         verdict = self.rulebook.judge(event)
         if verdict.source != event.source:
             known = self.inventory.look_up(verdict.source, event.labels.get("site", ""))
+        if self.expected is not None and event.condition != EVENT_MISSING:
+            verdict = replace(verdict, expected=self.expected.matching(event))
         if known is None:
             return event, verdict
         impact, team = verdict.impact.raised(known.steps or 0), verdict.team or known.team

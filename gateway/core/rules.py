@@ -1,15 +1,16 @@
 """Rules: configured judgement. A rulebook takes an event and gives one verdict, with the rule's name.
 
 Rules are tried in order; the first that matches wins. One that says ``continue`` adds what it sets and lets the search
-go on: what was set first stays. Nothing is dropped because it is unknown: what no rule matches gets the verdict of the
-default rule. Rules are indexed by condition and collector, and by what their matchers demand (`gateway.core.ruleindex`),
-so that ten thousand of them cost about what ten do.
+go on: what was set first stays, but of one that raises and one that clears the latter wins. Nothing is dropped because it
+is unknown: what no rule matches gets the verdict of the default rule. Rules are indexed by condition and collector, and by
+what their matchers demand (`gateway.core.ruleindex`), so that ten thousand of them cost about what ten do.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 
+from gateway.core.counting import Frequency
 from gateway.core.event import Event, EventKind
 from gateway.core.fingerprint import fingerprint
 from gateway.core.flap import FlapLimits
@@ -42,6 +43,8 @@ class Setting:
     runbook: Template | None = None
     team: str | None = None
     sinks: tuple[str, ...] | None = None
+    frequency: Frequency | None = None
+    """How often it must be raised before it is a trouble."""
     hold_ms: int | None = None
     clear_hold_ms: int | None = None
     clear_after_ms: int | None = None
@@ -52,13 +55,14 @@ class Setting:
     """Age in ms, ascending, and the impact that an incident of that age has at least."""
 
     def filled_from(self, later: "Setting") -> "Setting":
-        """This setting, with what it leaves open taken from ``later``."""
-        return Setting(
-            **{
-                item.name: getattr(later, item.name) if getattr(self, item.name) is None else getattr(self, item.name)
-                for item in fields(Setting)
-            }
-        )
+        """This setting, with what it leaves open taken from ``later``; where one raises and one clears, both clear."""
+        both = {
+            item.name: getattr(later, item.name) if getattr(self, item.name) is None else getattr(self, item.name)
+            for item in fields(Setting)
+        }
+        if {self.kind, later.kind} == {EventKind.RAISE, EventKind.CLEAR}:
+            both["kind"] = EventKind.CLEAR
+        return Setting(**both)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,7 @@ class Verdict:
     runbook: str = ""
     team: str = ""
     sinks: tuple[str, ...] = ()
+    frequency: Frequency | None = None
     hold_ms: int = 0
     clear_hold_ms: int = 0
     clear_after_ms: int = 0
@@ -104,6 +109,8 @@ class Verdict:
     flap: FlapLimits = FLAP
     impact_after: tuple[tuple[int, Impact], ...] = ()
     drop: bool = False
+    expected: tuple[str, ...] = ()
+    """The expectations that the event meets (`[[expect]]`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +197,12 @@ class Rulebook:
             return _verdict(event, self._defaults, self._default_terms, captured)
         setting = added.filled_from(self._defaults)
         return _verdict(event, setting, _terms(DEFAULT_RULE, setting), captured)
+
+    def matching(self, event: Event) -> tuple[str, ...]:
+        """The names of all rules that match, in order."""
+        look_up = fields_of(event)
+        found = self._candidates_for(event, look_up)
+        return tuple(one.rule.name for one in found if _match(one.rule.matchers, look_up) is not None)
 
     def explain(self, event: Event) -> list[Explanation]:
         """What became of every rule that looks at this condition, in the order in which they were tried."""
@@ -286,6 +299,7 @@ def _terms(rule: str, setting: Setting, *, drop: bool = False) -> "_Terms":
         rule=rule,
         team=setting.team or "",
         sinks=setting.sinks or (),
+        frequency=setting.frequency,
         hold_ms=setting.hold_ms or 0,
         clear_hold_ms=setting.clear_hold_ms or 0,
         clear_after_ms=setting.clear_after_ms or 0,

@@ -16,7 +16,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from gateway.core.station import DRILLED, Station, StationState
+from gateway.core.station import Station, StationState, stands_alone
 
 OVERDUE = 1.08
 """A beat this many intervals old is overdue."""
@@ -93,7 +93,8 @@ Overdue = Callable[[str], bool]
 
 def live(station: Station) -> bool:
     """Whether the station is one whose silence would be news."""
-    return station.beats > 0 and station.state in (StationState.UP, StationState.LATE) and station.station != DRILLED
+    lives = station.beats > 0 and station.state in (StationState.UP, StationState.LATE)
+    return lives and not stands_alone(station.station)
 
 
 def overdue(station: Station, *, observed_s: float) -> bool:

@@ -19,8 +19,18 @@ STATION_CLOCK = "station_clock"
 DRILLED = "tocsin-drill"
 """The station that beats for drills: it is nobody's neighbour, and its silence never part of an outage."""
 
+EVENT_MISSING = "event_missing"
+"""Condition: an event that was expected has not come."""
+EXPECTED = "expected/"
+"""Begins the names of stations that stand for expected events; no topic's level can hold it."""
+
 NEVER = math.inf
 """A deadline that never comes."""
+
+
+def stands_alone(name: str) -> bool:
+    """Whether this station is nobody's neighbour: it beats for drills, or stands for an expected event."""
+    return name == DRILLED or name.startswith(EXPECTED)
 
 
 class StationState(StrEnum):
@@ -97,6 +107,9 @@ class Policy:
 
     schedule: Schedule | None = None
     """The times at which beats are due: wins over every interval."""
+
+    slots: bool = False
+    """Its times end slots, in each of which one beat must come, at whatever moment."""
 
     interval_s: float | None = None
     """Configured interval: wins over whatever the station announces or we learn."""
@@ -229,7 +242,7 @@ class Signal:
 
     kind: EventKind
     condition: str
-    """`STATION_DOWN`, `STATION_FAULT`, `STATION_CLOCK`, or a threshold's name."""
+    """`STATION_DOWN`, `STATION_FAULT`, `STATION_CLOCK`, `EVENT_MISSING`, or a threshold's name."""
     summary: str
     labels: dict[str, str]
     """``site``, ``interval_s``, ``interval_from``, and ``cause`` (``silence``, ``will``, ``never_appeared``, ``fault``,

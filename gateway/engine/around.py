@@ -71,8 +71,8 @@ class Surroundings:
 
     def settle(self, before: Incident | None, after: Incident | None) -> None:
         """Let others find an incident that has begun, and no longer one that is over."""
-        was = before is not None and after is not None and before.id == after.id and before.alive
-        if after is None or was == after.alive:
+        was = before is not None and after is not None and before.id == after.id and _is_trouble(before)
+        if after is None or was == _is_trouble(after):
             return
         facets = facets_of(after, self._inhibitions, self.gatherings) if after.alive else ()
         had = self._tx.set_facets(after.id, facets)
@@ -142,8 +142,14 @@ class Surroundings:
         return None
 
 
+def _is_trouble(incident: Incident) -> bool:
+    return incident.alive and not incident.counting
+
+
 def facets_of(incident: Incident, inhibitions: Inhibitions, gatherings: Gatherings) -> tuple[Facet, ...]:
     """All under which others find ``incident`` while it is not over."""
+    if incident.counting:
+        return ()
     if is_parent(incident):
         return (Facet(PARENTS, ""), *inhibitions.as_source(incident))
     groups = (Facet(GROUP, one.fingerprint) for one in gatherings.groups_of(incident))

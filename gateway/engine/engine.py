@@ -76,6 +76,7 @@ class Engine:
         clock_jump: Callable[[], int] = lambda: 0,
         shift_stored: Callable[[Transaction, int], None] = lambda tx, by_ms: tx.shift_deadlines(by_ms),
         journal: Callable[[Sequence[Run], Sequence[str]], None] = lambda _runs, _incidents: None,
+        met: Callable[[Run], None] = lambda _run: None,
     ) -> None:
         self.judge = judge
         self.inhibitions = inhibitions or Inhibitions()
@@ -98,6 +99,7 @@ class Engine:
         self._wake_delivery = wake_delivery
         self._follow_clock = follow_clock
         self._journal = journal
+        self._met = met
         self._pending = Pending(limit=self._limits.pending_max, bytes_max=self._limits.bytes_max)
         self._repeats = Repeats(self._limits.pending_max)
         self._patience_ms = round(1000 * self._limits.repeat_s)
@@ -358,6 +360,8 @@ class Engine:
             if run.waiters:
                 _answer(run.waiters, Receipt(incident=outcome.incident, reason=outcome.reason))
             self._repeats.keep(run.verdict, outcome.counts_until_ms)
+            if run.verdict.expected and outcome.fresh:
+                self._met(run)
         _count(batch, outcomes)
         self._journal(batch, [outcome.incident for outcome in outcomes])
         if any(outcome.wishes for outcome in outcomes):

@@ -70,7 +70,7 @@ def write_batch(
             new_id="" if incident is not None and incident.state is not State.CLOSED else new_id(now_ms),
         )  # fmt: skip
         outcomes.append(_settled(tx, run, decision, before, fresh=fresh, now_ms=now_ms))
-        if decision.began and decision.incident is not None:
+        if decision.incident is not None and _begins_to_matter(decision):
             gatherer.took(run, decision.incident)
         if decision.reason is Reason.NOTED and decision.incident is None:
             _keep_unmatched(tx, run.event, now_ms=now_ms)
@@ -96,6 +96,13 @@ def write_batch(
     return outcomes
 
 
+def _begins_to_matter(decision: Decision) -> bool:
+    """Whether storms and groups count it from now on: what is raised too seldom is no part of any."""
+    if decision.began and decision.incident is not None:
+        return not decision.incident.counting
+    return decision.reason is Reason.COUNTED
+
+
 def _settled(
     tx: Transaction, run: Run, decision: Decision, before: list[Decision], *, fresh: int, now_ms: int
 ) -> Outcome:
@@ -115,6 +122,8 @@ def _counts_until_ms(run: Run, decision: Decision) -> int | None:
     if decision.reason is Reason.DROPPED:
         return NEVER_MS
     incident = decision.incident
+    if run.verdict.frequency is not None:
+        return None
     if incident is None or run.verdict.kind is not EventKind.RAISE or incident.fingerprint != run.verdict.fingerprint:
         return None
     if TABLE[incident.state, Trigger.RAISE] is not Move.COUNT:

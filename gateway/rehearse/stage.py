@@ -100,7 +100,7 @@ async def staged(
         stage = Stage(app, clock, calls)
         if attentive:
             plain = app.engine.judge
-            app.engine.judge = _Attentive(plain.rulebook, plain.inventory, stage.reached)
+            app.engine.judge = _Attentive(plain.rulebook, plain.inventory, plain.expected, stage.reached)
         await app.load()
         services = [app.engine.run(), app.sinks.run(), *([app.watch.run()] if watch else [])]
         async with background(*services):

@@ -84,7 +84,7 @@ async def _play(config: Config, case: Case) -> Result:
 
 def _speaks_of_stations(config: Config, case: Case) -> bool:
     """Whether stations are watched: else each one that is listed would be missed in every test."""
-    listed = {station.name for station in config.station}
+    listed = {station.name for station in config.station} | {entry.name for entry in config.expect}
     steps = case.config.step
     named = {step.source for step in steps} | {expected.source for step in steps for expected in step.expect}
     return any(step.beat for step in steps) or bool(listed & named)

@@ -139,6 +139,8 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
         # Deadlines are derived from these instants, so they move with them.
         for name in (
             "opened_ms",
+            "counted_from_ms",
+            "lapses_ms",
             "cleared_ms",
             "resolved_ms",
             "penalty_ms",

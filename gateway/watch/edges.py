@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from gateway.core.event import Beat, Event
-from gateway.core.station import STATION_DOWN, STATION_FAULT, Signal, Station, StationState
+from gateway.core.station import EVENT_MISSING, EXPECTED, STATION_DOWN, STATION_FAULT, Signal, Station, StationState
 from gateway.plugin import Clock, Overloaded, Receipt
 from gateway.store.api import Store
 
@@ -70,7 +70,7 @@ class Edges:
     def _event(self, station: Station, signal: Signal, beat: Beat | None) -> Event:
         return Event(
             collector=station.collector or "watch",
-            source=station.station,
+            source=station.station.removeprefix(EXPECTED),
             condition=signal.condition,
             kind=signal.kind,
             at_ms=beat.at_ms if beat else self._clock.now_ms(),
@@ -81,11 +81,14 @@ class Edges:
         )
 
 
+_SILENCE = frozenset({STATION_DOWN, EVENT_MISSING})
+
+
 def without(now: Station, before: Station, after: Station, signals: tuple[Signal, ...]) -> Station:
     """The station as it is now, but for what ``signals`` said of it, unless that has changed again since."""
     conditions = {signal.condition for signal in signals}
     down = StationState.DOWN
-    if STATION_DOWN in conditions and (now.state is down) is (after.state is down):
+    if conditions & _SILENCE and (now.state is down) is (after.state is down):
         now = replace(now, told=before.told)
         if before.state is not after.state:
             now = replace(
@@ -93,7 +96,7 @@ def without(now: Station, before: Station, after: Station, signals: tuple[Signal
             )
     if STATION_FAULT in conditions and bool(now.fault) is bool(after.fault):
         now = replace(now, fault=before.fault)
-    for name in conditions - {STATION_DOWN, STATION_FAULT}:
+    for name in conditions - {*_SILENCE, STATION_FAULT}:
         if (name in now.crossed) is (name in after.crossed):
             others = tuple(one for one in now.crossed if one != name)
             now = replace(now, crossed=(*others, name) if name in before.crossed else others)

@@ -12,11 +12,23 @@ import structlog
 
 from gateway.core.event import Beat, BeatKind
 from gateway.core.feed import STILL_S, Feed
-from gateway.core.heartbeat import covered, expect, expired, heard, ordered, outlived, resighted, resumed, telling
+from gateway.core.heartbeat import (
+    awaited,
+    covered,
+    expect,
+    expired,
+    heard,
+    ordered,
+    outlived,
+    resighted,
+    resumed,
+    retired,
+    telling,
+)
 from gateway.core.pace import Budget
 from gateway.core.reason import Dropped
 from gateway.core.sites import FLEET, Group, Level, Sites, Verdict, age_s, live, overdue
-from gateway.core.station import DRILLED, Policy, Signal, Station, StationState, StationVerb
+from gateway.core.station import EXPECTED, Policy, Signal, Station, StationState, StationVerb, stands_alone
 from gateway.core.wheel import Wheel
 from gateway.plugin import Clock, Overloaded, Receipt
 from gateway.store.api import Store, StoreError
@@ -123,7 +135,9 @@ class Watch:
         self._set(policy, terms, by_site, region_of, most_stations, discover_per_min)
         for name in gone:
             station = self._stations.get(name)
-            if station is not None and station.seen_ms == 0:  # it was only ever expected
+            if station is not None and name.startswith(EXPECTED):
+                self._withdraw(station)
+            elif station is not None and station.seen_ms == 0:  # it was only ever expected
                 del self._stations[name]
                 self._wheel.cancel(name)
         for station in self._stations.values():
@@ -167,11 +181,7 @@ class Watch:
         last = ""
         while found := await self._store.run(lambda tx, last=last: tx.stations(after=last, most=LOAD_MOST)):  # type: ignore[misc]
             for station in found:
-                again = self._resumed(station, away_ms=away_ms)
-                self._keep(again)
-                self._uncover(again)
-                if again.collector and live(again):
-                    self._feed.feeds(again.collector)
+                self._take_up(station, away_ms=away_ms)
             last = found[-1].station
         self._unsaved.clear()  # a restart alone writes nothing
         self._expect_listed()
@@ -180,6 +190,9 @@ class Watch:
     def heard(self, beat: Beat) -> asyncio.Future[Receipt] | None:
         """Take a beat; the future, if any, is done when what it changed for people is on disk."""
         before = self._stations.get(beat.station)
+        if beat.station.startswith(EXPECTED):
+            self._count(beat.collector, Dropped.DENIED_SOURCE)
+            return None
         if before is None and not self._may_discover(beat.station):
             self._count(beat.collector, Dropped.OVERLOAD)
             return None
@@ -199,6 +212,21 @@ class Watch:
         stored.add_done_callback(lambda done: self._undo(done, before, after, signals))
         self._edges.settles(stored, after.station)
         return stored
+
+    def met(self, name: str, *, collector: str, at_ms: int) -> None:
+        """An expected event has come, and is on disk; it is no beat of the fleet's, and counted as what it is."""
+        before = self._stations.get(EXPECTED + name)
+        if before is None:  # a reload has just taken it away
+            return
+        beat = Beat(collector=collector, station=before.station, at_ms=at_ms)
+        after, signals = heard(before, beat, self._policy_of(before), observed_s=self._observed_now())
+        self._keep(after)
+        if signals:
+            stored = self._edges.tell(after, signals)
+            stored.add_done_callback(lambda done: self._undo(done, before, after, signals))
+            self._edges.settles(stored, after.station)
+        elif after.expected_ms != before.expected_ms:  # once in a slot: no crash forgets that it came
+            self._store.submit(lambda tx: tx.save_stations([after])).add_done_callback(_left_to_the_flush)
 
     def dismiss(self, name: str) -> None:
         """Let a station sleep, as if it had said that it leaves; nobody is told."""
@@ -260,10 +288,34 @@ class Watch:
 
     # --- inside -----------------------------------------------------------------------------------
 
+    def _take_up(self, station: Station, *, away_ms: int) -> None:
+        if station.station.startswith(EXPECTED) and station.station not in self._terms:
+            self._withdraw(station)
+            return
+        again = self._resumed(station, away_ms=away_ms)
+        self._keep(again)
+        self._uncover(again)
+        if again.collector and live(again):
+            self._feed.feeds(again.collector)
+
     def _expect_listed(self) -> None:
+        now_ms = self._clock.now_ms()
         for name, (policy, site) in self._terms.items():
-            if name not in self._stations:
+            station = self._stations.get(name)
+            if policy.slots:
+                if station is None or station.state is StationState.RETIRED:
+                    self._keep(awaited(name, policy, observed_s=self._observed_now(), now_ms=now_ms))
+            elif station is None:
                 self._keep(expect(name, policy, observed_s=self._observed_now(), site=site))
+
+    def _withdraw(self, station: Station) -> None:
+        """An event is expected no longer: that it is missing is over."""
+        after, signals = retired(station)
+        self._keep(after)
+        if signals:
+            stored = self._edges.tell(after, signals)
+            stored.add_done_callback(lambda done: self._undo(done, station, after, signals))
+            self._edges.settles(stored, after.station)
 
     def _may_discover(self, name: str) -> bool:
         """Whether a station never heard before is taken up now: a flood of topics must not fill the memory."""
@@ -436,7 +488,7 @@ class Watch:
 
         ``verdicts`` are those of this look: many stations of a site are due at once.
         """
-        groups = [] if station.station == DRILLED else list(self._sites.groups(after.site))
+        groups = [] if stands_alone(station.station) else list(self._sites.groups(after.site))
         if self._outages.cover(groups):
             return covered(after, told=station.told), ()
         if not live(station):
@@ -479,3 +531,9 @@ class Watch:
         """Give a covered station its time to come back, if no outage covers it any more."""
         if station.covered and not self._outages.cover(self._sites.groups(station.site)):
             self._keep(self._outlived(station))
+
+
+def _left_to_the_flush(done: asyncio.Future[None]) -> None:
+    """What the disk refuses now is stored with the rest."""
+    if not done.cancelled():
+        done.exception()

@@ -13,6 +13,8 @@ match = ["role = core", "site = lyon", "speed > 5"]
 [[rule]]
 name = "any"
 condition = "linkDown"
+count = 5
+within = "10m"
 """
 WORDS = ("source=r1", "condition=linkDown", "role=core", "site=brest", "speed=10")
 
@@ -34,6 +36,10 @@ def test_words_a_json_object_and_a_file_say_the_same(explained, tmp_path):
     }
     assert len(said) == 1
     assert json.loads(said.pop())["verdict"]["rule"] == "any"
+
+
+def test_how_often_it_must_be_raised_is_told(explained):
+    assert "frequency      5 times within 10 min (interval)" in explained(*WORDS).stdout
 
 
 def test_a_near_loser_is_told_how_near(explained):

@@ -107,6 +107,11 @@ def test_a_raise_within_the_clear_hold_opens_without_a_word(life) -> None:
     assert (life.state, life.occurrences, life.comments, life.cleared_ms) == (State.OPEN, 2, [], None)
 
 
+def test_a_clear_of_the_very_moment_of_the_raise_clears(life) -> None:
+    life.raised()
+    assert life.cleared() is Reason.CLEARED
+
+
 def test_a_clear_older_than_the_last_raise_changes_nothing(life) -> None:
     life.raised()
     before = life.incident

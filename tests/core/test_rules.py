@@ -1,6 +1,7 @@
 """Rules, matchers, templates: who wins, why others lose, and that hostile text costs nothing."""
 
 import time
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -94,6 +95,13 @@ def test_the_first_rule_that_matches_wins(say) -> None:
 def test_what_no_rule_matches_is_never_dropped(say) -> None:
     verdict = book().judge(say.event(condition="1.3.6.1.4.1.9.9.9"))
     assert (verdict.rule, verdict.drop, verdict.impact, verdict.sinks) == ("default", False, Impact.MEDIUM, ("desk",))
+
+
+@pytest.mark.parametrize("kinds", list(product([EventKind.RAISE, EventKind.CLEAR, None], repeat=3)))
+def test_what_both_raises_and_clears_clears(say, kinds) -> None:
+    rules = [rule(f"r{number}", kind=kind, proceed=number + 1 < len(kinds)) for number, kind in enumerate(kinds)]
+    wanted = EventKind.CLEAR if EventKind.CLEAR in kinds else EventKind.RAISE
+    assert book(*rules).judge(say.event()).kind is wanted
 
 
 def test_continue_adds_and_what_was_set_first_stays(say) -> None:

@@ -1,12 +1,16 @@
 """Folding never changes an outcome: a batch comes to what its events come to one by one."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from gateway.core.counting import Counting, Frequency
+
 FOLDERS = itertools.count()
+OFTEN = Frequency(count=3, within_ms=3)
 steps = st.lists(
     st.tuples(
         st.sampled_from(["r1", "r2"]), st.sampled_from(["raise", "raise", "clear", "note"]),
@@ -33,13 +37,17 @@ async def _outcome(bench: Any) -> list[Any]:
     hold=st.sampled_from([0, 60_000]),
     clear_hold=st.sampled_from([0, 60_000]),
     reopen=st.sampled_from([0, 9]),
+    frequency=st.sampled_from([None, None, OFTEN, replace(OFTEN, counting=Counting.TOKEN_BUCKET)]),
 )
+@example(steps=[("r1", "raise", "", at, "", "x") for at in (0, 0, 3)], hold=0, clear_hold=0, reopen=0, frequency=OFTEN)
 async def test_a_batch_decides_as_its_events_one_by_one(
-    build, say, steps, hold: int, clear_hold: int, reopen: int
+    build, say, steps, hold: int, clear_hold: int, reopen: int, frequency: Frequency | None
 ) -> None:
     seen = []
     for batched in (True, False):
-        setting = {"hold_ms": hold, "clear_hold_ms": clear_hold, "reopen_within_ms": reopen * 1000}
+        setting = {
+            "hold_ms": hold, "clear_hold_ms": clear_hold, "reopen_within_ms": reopen * 1000, "frequency": frequency,
+        }  # fmt: skip
         async with build(runs=False, folder=f"state{next(FOLDERS)}", **setting) as bench:
             ids: dict[str, int] = {}
             bench.engine._new_id = lambda _ms, ids=ids: f"{ids.setdefault(len(ids), len(ids)):013d}"

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from gateway.core.counting import Frequency
 from gateway.core.decision import OperationKind
 from gateway.core.draft import draft
 from gateway.core.flap import FlapLimits
@@ -242,6 +243,24 @@ async def test_a_storm_lasts_while_new_ones_come_in_numbers(gathered) -> None:
             bench.offer(object=f"{minute}/one")
             await settle(bench, desk, 60)
         assert (await bench.sees(condition="source_storm"))["state"] != "open"
+
+
+async def test_what_is_raised_too_seldom_is_part_of_no_storm_and_no_group(gathered) -> None:
+    frequency = Frequency(count=2, within_ms=60_000)
+    async with gathered(SITE, rates={Scope.ALL: Rate(3, 1)}, frequency=frequency) as (bench, desk):
+        for source in ("r1", "r2", "r3", "r4", "r5"):
+            bench.offer(source, labels={"site": "lyon"})
+        await settle(bench, desk)
+        assert {(one["state"], one["condition"]) for one in await bench.incidents()} == {("pending", "link_down")}
+        bench.offer("r1", labels={"site": "lyon"})
+        await settle(bench, desk)
+        assert len(desk.titles) == 1
+        for source in ("r2", "r3", "r4"):
+            bench.offer(source, labels={"site": "lyon"})
+        await settle(bench, desk)
+        assert (await bench.sees(condition="group"))["occurrences"] == 4
+        await settle(bench, desk, 65)
+        assert (await bench.sees(source="r5"))["state"] == "closed"
 
 
 async def test_what_people_write_waits_for_no_storm(gathered) -> None:

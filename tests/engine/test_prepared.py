@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.core.counting import Frequency
+
 FOLDERS = itertools.count()
 KINDS = (("r1", "raise"), ("r1", "clear"), ("r2", "raise"), ("r2", "note"), ("mail", "raise"))
 acts = st.lists(
@@ -28,11 +30,15 @@ def _told(run: Any) -> tuple[Any, ...]:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(acts=acts, later=st.lists(st.integers(-3, 50), min_size=25, max_size=25))
-async def test_prepared_events_come_to_what_plain_ones_do(build, say, acts, later) -> None:
+@given(
+    acts=acts,
+    later=st.lists(st.integers(-3, 50), min_size=25, max_size=25),
+    frequency=st.sampled_from([None, None, Frequency(count=3, within_ms=60)]),
+)
+async def test_prepared_events_come_to_what_plain_ones_do(build, say, acts, later, frequency) -> None:
     seen = []
     for prepares in (True, False):
-        async with build(runs=False, folder=f"prepared{next(FOLDERS)}") as bench:
+        async with build(runs=False, folder=f"prepared{next(FOLDERS)}", frequency=frequency) as bench:
             engine, prepared, at_ms = bench.engine, {}, bench.clock.now_ms()
             for act, more in zip(acts, later, strict=False):
                 at_ms += more

@@ -97,6 +97,46 @@ def test_a_storm_is_counted_and_spread_over_time(played):
     assert texts(played(LINK + story(f'{DOWN}, times = 100, every = "1s"', "expect = { occurrences = 100 }"))) == []
 
 
+def test_what_must_be_raised_often_waits_until_it_is(played):
+    often = LINK.replace('hold = "30s"', 'count = 3\nwithin = "10m"')
+    results = played(
+        often
+        + story(
+            f'{DOWN}, times = 2, every = "1m", expect = {{ state = "pending", occurrences = 2 }}, calls = []',
+            f'at = "9m", {DOWN}, expect = {{ state = "open" }}, calls = ["local open P2 open"]',
+        )
+        + story(f'{DOWN}, times = 2, every = "6m"', 'at = "17m", expect = { state = "closed" }, calls = []').replace(
+            '"t"', '"seldom"'
+        )
+    )
+    assert texts(results) == []
+
+
+def test_an_event_that_must_come_each_hour(played):
+    expected = """
+[[expect]]
+name = "backup"
+condition = "backupDone"
+match = "source = nas"
+schedule = "hourly"
+[[rule]]
+name = "backups"
+condition = "backupDone"
+drop = true
+"""
+    done = 'condition = "backupDone", source = "nas"'
+    results = played(
+        expected
+        + story(
+            f'{done}, at = "10m", times = 3, every = "1h", expect = {{ incidents = 0 }}',
+            'at = "239m", expect = { incidents = 0 }',
+            'at = "242m", expect = { source = "backup", condition = "event_missing", state = "open" }',
+            f'{done}, at = "250m", expect = {{ source = "backup", state = "resolved" }}',
+        )
+    )
+    assert texts(results) == []
+
+
 def test_a_station_falls_silent_and_comes_back(played):
     results = played(
         story(

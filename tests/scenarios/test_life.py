@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.core.impact import Impact
+from gateway.testing.clock import ManualClock
 
 pytestmark = pytest.mark.tools
 PATIENT = """
@@ -21,6 +22,26 @@ condition = "linkUp"
 kind = "clear"
 set_condition = "link_down"
 object = "{ifIndex}"
+"""
+
+OFTEN = """
+[[rule]]
+name = "break-in"
+condition = "authenticationFailure"
+count = 3
+within = "10m"
+"""
+
+EXPECTED = """
+[[expect]]
+name = "backup"
+condition = "1.3.6.1.4.1.99999.7"
+schedule = "hourly"
+zone = "Europe/Paris"
+[[rule]]
+name = "backup-done"
+condition = "1.3.6.1.4.1.99999.7"
+drop = true
 """
 
 
@@ -58,6 +79,46 @@ async def test_a_clear_hold_a_reopening_and_the_end(build) -> None:
         await house.link("down")
         again = await house.sees(state="pending")
         assert (again["id"] != first["id"], again["previous"]) == (True, first["id"])
+
+
+async def test_a_few_failed_logins_are_nobodys_trouble_and_many_are_one_ticket_also_across_a_restart(
+    build, tmp_path
+) -> None:
+    clock, login = ManualClock(), "1.3.6.1.6.3.1.1.5.5"
+    async with build(more=OFTEN, clock=clock) as house:
+        await house.trap(login)
+        await house.sees(state="pending", occurrences=1)
+        await house.passes(minutes=11)
+        few = await house.sees(state="closed", ticket_state=None)
+        for number in (1, 2):
+            await house.trap(login)
+            await house.sees(state="pending", occurrences=number, previous=few["id"])
+    async with build(more=OFTEN, clock=clock) as house:
+        await house.passes(minutes=4)
+        await house.trap(login)
+        many = await house.sees(state="open", occurrences=3, ticket_state="open")
+        assert many["previous"] == few["id"]
+        assert len((await house.get("/api/v1/tickets"))["items"]) == 1
+
+
+async def test_an_expected_event_that_does_not_come_is_a_ticket_and_the_next_one_ends_it_also_across_a_restart(
+    build,
+) -> None:
+    clock, done = ManualClock(), "1.3.6.1.4.1.99999.7"
+    async with build(more=EXPECTED, clock=clock) as house:
+        await house.passes(minutes=70)
+        await house.trap(done)
+        await house.quiet()
+        assert await house.incidents() == []
+    async with build(more=EXPECTED, clock=clock) as house:
+        await house.passes(minutes=60)  # the daemon has not forgotten that it came
+        assert await house.incidents() == []
+        await house.passes(minutes=60)
+        missing = await house.sees(condition="event_missing", source="backup", state="open", ticket_state="open")
+        assert missing["summary"].startswith("Event backup has not come by 2026-11-22 04:00 CET; last heard 1")
+    async with build(more=EXPECTED, clock=clock) as house:
+        await house.trap(done)
+        await house.sees(id=missing["id"], state="resolved", ticket_state="resolved")
 
 
 async def test_an_old_incident_grows_graver(build) -> None:

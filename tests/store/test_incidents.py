@@ -31,7 +31,7 @@ incidents = st.builds(
     severity=WORDS, summary=WORDS, description=WORDS, labels=st.dictionaries(WORDS, WORDS, max_size=3), rule=WORDS,
     runbook=WORDS, team=WORDS, sinks=st.lists(WORDS, max_size=3).map(tuple), requester=WORDS, occurrences=INSTANT,
     opened_ms=MAYBE, cleared_ms=MAYBE, resolved_ms=MAYBE, closed_ms=MAYBE, hold_ms=INSTANT, clear_hold_ms=INSTANT,
-    clear_after_ms=INSTANT, reopen_within_ms=INSTANT,
+    clear_after_ms=INSTANT, reopen_within_ms=INSTANT, counted=INSTANT, counted_from_ms=MAYBE, lapses_ms=MAYBE,
     impact_after=st.lists(st.tuples(INSTANT, st.sampled_from(Impact)), max_size=3).map(tuple),
     impact_owned=st.booleans(), needs_person=st.booleans(), muted=st.frozensets(st.sampled_from(Muted)),
     previous=IDS, version=INSTANT, due_ms=MAYBE,

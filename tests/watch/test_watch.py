@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.event import Beat
 from gateway.core.heartbeat import telling
 from gateway.core.match import Matcher
 from gateway.core.reason import Dropped
-from gateway.core.station import Policy, Threshold
+from gateway.core.station import EXPECTED, Policy, Threshold
 from gateway.plugin import Overloaded
 from gateway.store.api import StoreError
 from gateway.testing.clock import ManualClock
@@ -378,6 +379,43 @@ async def test_a_reload_gives_a_schedule_at_once_and_takes_it_away(build) -> Non
         assert bench.engine.said == []
         bench.watch.reset(policy=Policy(interval_s=60, grace_s=30), **more)
         await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
+
+
+BACKUP = f"{EXPECTED}backup"
+AWAITED = {BACKUP: (replace(HOURLY, slots=True), "")}
+TERMS = {"policy": Policy(), "region_of": lambda _site: "", "most_stations": 10, "discover_per_min": 10}
+
+
+async def test_an_expected_event_is_no_station_of_the_fleet(build) -> None:
+    async with build(terms=AWAITED) as bench:
+        assert bench.watch.heard(Beat(collector="mqtt", station=BACKUP, at_ms=bench.clock.now_ms())) is None
+        await bench.passes(to_the_hour(bench.clock) + 60)
+        bench.watch.met("backup", collector="snmp", at_ms=bench.clock.now_ms())
+        bench.watch.met("nobody", collector="snmp", at_ms=bench.clock.now_ms())
+        (kept,) = await bench.store.run(lambda tx: tx.stations(after="", most=10))
+        assert kept.beats == 1  # at once: no crash forgets that it came
+        assert bench.watch.unknown == 0
+        await bench.passes(3600)
+        assert bench.engine.said == []
+        await bench.until(lambda: bench.engine.said == ["backup event_missing raise"], turning=60)
+        bench.watch.met("backup", collector="snmp", at_ms=bench.clock.now_ms())
+        assert bench.engine.said == ["backup event_missing raise", "backup event_missing clear"]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_what_is_expected_no_longer_is_missing_no_longer(build, restarts: bool) -> None:
+    clock, told = ManualClock(), ["backup event_missing raise"]
+    async with build(clock, terms=AWAITED) as bench:
+        await bench.until(lambda: bench.engine.said == told, turning=300)
+        await bench.watch.flush()
+        if not restarts:
+            bench.watch.reset(terms={}, **TERMS)
+            assert bench.engine.said == [*told, "backup event_missing clear"]
+            bench.watch.reset(terms=AWAITED, **TERMS)
+            await bench.until(lambda: len(bench.engine.said) == 3, turning=300)  # expected anew
+            return
+    async with build(clock) as bench:
+        assert bench.engine.said == ["backup event_missing clear"]
 
 
 async def test_stations_of_a_site_that_miss_their_time_together_are_one_outage(build) -> None:
