@@ -41,7 +41,8 @@ async def test_a_week_later_other_rules_are_tried_on_what_was_heard(build, tmp_p
     (one,) = told["differences"]
     assert one["changes"]["state"] == {"now": "open", "new": "pending"}
 
-    people = await asyncio.to_thread(CliRunner().invoke, tocsin, [*words, "--config", str(tmp_path / "new.toml")])
+    wide = CliRunner(env={"COLUMNS": "400"})
+    people = await asyncio.to_thread(wide.invoke, tocsin, [*words, "--config", str(tmp_path / "new.toml")])
     *_, row, empty = people.output.splitlines()
     assert row.endswith(
         "changed  link_down on 127.0.0.1 3  "
