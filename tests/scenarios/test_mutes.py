@@ -298,7 +298,9 @@ async def test_in_maintenance_a_device_that_is_quiet_is_not_well(build) -> None:
         for _ in range(3):
             await house.passes(minutes=21)
         await house.sees(id=seen["id"], state="open", muted=[])
-        await house.passes(minutes=2)  # six are left, from the end of the window or up to three later, when it is noticed
+        await house.passes(
+            minutes=2
+        )  # six are left, from the end of the window or up to three later, when it is noticed
         await house.sees(id=seen["id"], state="open")
         await house.passes(minutes=8)
         await house.sees(id=seen["id"], state="resolved", ticket_state="resolved")
