@@ -205,7 +205,7 @@ class Link(aiomqtt.Client):
     def _read(self) -> None:
         """Take what has come, up to `READ_BYTES`; called again while there is more."""
         paho_socket = self._client.socket()
-        if paho_socket is None or self._paused_fd >= 0:
+        if paho_socket is None or self._paused_fd >= 0 or self._disconnected.done():
             return
         try:
             data = paho_socket.recv(READ_BYTES)
