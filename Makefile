@@ -18,7 +18,7 @@ demo: .venv/run  ## the same with a simulated fleet
 	@$(BIN)/tocsin demo
 
 test: .venv/dev .venv/sparkplug tools lint types layers pages  ## everything that must hold: tools, style, types, layers, documentation, tests
-	$(BIN)/pytest -n $(JOBS) $(TESTS)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal $(TESTS)
 
 faults: .venv/dev tools  ## simulated crashes, real kills and power cuts; ends with one line of JSON
 	@$(BIN)/python -m tests.faults
