@@ -9,7 +9,6 @@ from contextlib import closing
 from pathlib import Path
 
 from gateway.clock import SystemClock
-from gateway.core.event import Event, EventKind
 from gateway.core.ids import IdMaker
 from gateway.core.impact import Impact
 from gateway.core.judge import Judge
@@ -19,6 +18,7 @@ from gateway.store.place import FILE_NAME
 from gateway.store.sqlite import open_sqlite
 from tests.bench.harness import OURS, Options, Report, watch
 from tests.bench.receivers import Ours
+from tests.bench.store import port_down
 from tests.daemon import cpu_s
 
 COUNTS = (0, 1_000, 10_000, 100_000)
@@ -56,20 +56,11 @@ async def _filled(folder: Path, count: int) -> Path:
             limits=EngineLimits(pending_max=max(1, count)),
         )  # fmt: skip
         for number in range(count):
-            engine.offer(_link_down(number))
+            engine.offer(port_down(number))
         await engine.drain()
     with closing(sqlite3.connect(state / FILE_NAME)) as db:
         assert db.execute("SELECT count(*) FROM incident WHERE state = 'open'").fetchone() == (count,)
     return state
-
-
-def _link_down(number: int) -> Event:
-    device, port = divmod(number, 10)
-    return Event(
-        collector="snmp", source=f"10.{device >> 16}.{device >> 8 & 255}.{device & 255}", condition="link_down",
-        kind=EventKind.RAISE, at_ms=SystemClock().now_ms(), object=f"ge-0/0/{port}", summary=f"ge-0/0/{port} is down",
-        labels={"ifIndex": str(port), "ifDescr": f"ge-0/0/{port}", "ifAdminStatus": "up", "ifOperStatus": "down"},
-    )  # fmt: skip
 
 
 def _stopped(options: Options, state: Path) -> Path:

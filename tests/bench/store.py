@@ -50,7 +50,7 @@ def run(options: Options) -> Report:
     return report
 
 
-def event(number: int) -> Event:
+def port_down(number: int) -> Event:
     """One of many ports that is down."""
     device, port = divmod(number, 10)
     return Event(
@@ -79,7 +79,7 @@ async def _ours(report: Report, case: str, count: int, *, at_once: int) -> dict[
         with _timed(report, case, OURS, count):
             for first in range(0, count, at_once):
                 for number in range(first, first + at_once):
-                    engine.offer(event(number))
+                    engine.offer(port_down(number))
                 await engine.drain()
     with closing(sqlite3.connect(folder / FILE_NAME)) as db:
         return {table: db.execute(words).fetchall() for table, (words, _) in _TABLES.items()}
@@ -122,7 +122,7 @@ async def _repeats(report: Report, batches: int) -> None:
         engine = Engine(
             store, judge=Judge(Rulebook((), defaults=_SETTING)), clock=SystemClock(), new_id=IdMaker(secrets.randbits),
         )  # fmt: skip
-        events = [event(number) for number in range(BATCH)]
+        events = [port_down(number) for number in range(BATCH)]
         for one in events:
             engine.offer(one)
         await engine.drain()
