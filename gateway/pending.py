@@ -23,6 +23,8 @@ Waiter = tuple[str, asyncio.Future[Receipt]]
 """Upstream identity (may be empty), and who waits for the commit."""
 FEW_BESIDE = 10
 """Of a batch that somebody waits for, what nobody waits for is about the tenth part."""
+RESERVED = 0.25
+"""The part of the room that is for what somebody waits for: no flood of traps refuses an inform or a mail."""
 BYTES_MAX = 64 * 2**20
 """Text and files that may wait; a mail with ten attachments weighs more than a trap."""
 
@@ -126,7 +128,7 @@ class Pending:
         mark = verdict.fingerprint
         last = self._last(mark)
         folded = last is not None and last.folds(event, verdict)
-        if (self._entries >= self._limit or self._bytes >= self._bytes_max) and (waiter is not None or not folded):
+        if (waiter is not None or not folded) and self._is_full(for_all=waiter is None):
             return None  # one more of the same that nobody waits for always has room
         patient = waiter is None and (folded or (last is None and repeats and not _is_mail(event)))
         if not patient:
@@ -142,6 +144,10 @@ class Pending:
             self.waiting += 1
         self.inputs += 1
         return folded
+
+    def _is_full(self, *, for_all: bool) -> bool:
+        kept = RESERVED if for_all else 0
+        return self._entries >= self._limit * (1 - kept) or self._bytes >= self._bytes_max * (1 - kept)
 
     def _begin(self, event: Event, verdict: Verdict, *, patient: bool) -> Run:
         self._runs_seen += 1

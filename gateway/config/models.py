@@ -86,7 +86,7 @@ class EngineConfig(PluginConfig):
     batch_max: int = Field(default=2000, ge=1, le=100_000)
     """Inputs in one transaction."""
     pending_max: int = Field(default=20_000, ge=100, le=10_000_000)
-    """Fingerprints that may wait in memory; beyond it traps are dropped and counted, and mail and beats told to repeat."""
+    """Fingerprints that may wait in memory; beyond it mail and beats are told to repeat. Traps have three quarters of the room: beyond it they are dropped and counted."""
     pending_bytes: int = Field(default=67_108_864, ge=1_048_576, le=4_294_967_296)
     """Bytes of text and attachments that may wait in memory; beyond it as beyond ``pending_max``."""
     release_per_min: int = Field(default=60, ge=1, le=100_000)

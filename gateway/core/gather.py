@@ -7,6 +7,7 @@ storm is on above ``high`` new incidents in a period, and over when a whole peri
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 
 from gateway.core.event import OURSELVES, Event, EventKind
@@ -85,11 +86,11 @@ class Gathering:
     mark: Muted
     group: Group | None = None
     rate: Rate = Rate(0, 0)
+    fingerprint: str = field(init=False)
+    """That of the parent."""
 
-    @property
-    def fingerprint(self) -> str:
-        """That of the parent."""
-        return fingerprint(self.condition, self.source, self.object)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fingerprint", fingerprint(self.condition, self.source, self.object))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +127,26 @@ class Gatherings:
         """The storms that it may belong to, the narrowest first; what people wrote belongs to none."""
         if self._apart(incident) or incident.requester:
             return []
+        return self.storms_at(incident.source, incident.object, incident.rule)
+
+    def storms_at(self, source: str, object_: str, rule: str) -> list[Gathering]:
+        """The same for what has no incident yet."""
         where = {
-            Scope.OBJECT: (incident.source, incident.object),
-            Scope.SOURCE: (incident.source, ""),
-            Scope.RULE: (incident.rule, ""),
+            Scope.OBJECT: (source, object_),
+            Scope.SOURCE: (source, ""),
+            Scope.RULE: (rule, ""),
             Scope.ALL: (EVERYWHERE, ""),
         }
         return [
-            Gathering(condition=scope, source=where[scope][0], object=where[scope][1], mark=Muted.STORM, rate=rate)
+            _storm(scope, *where[scope], rate)
             for scope, rate in self.rates.items()
-            if rate.high and (scope is not Scope.OBJECT or incident.object)
+            if rate.high and (scope is not Scope.OBJECT or object_)
         ]
+
+
+@lru_cache(maxsize=4096)
+def _storm(scope: Scope, source: str, object_: str, rate: Rate) -> Gathering:
+    return Gathering(condition=scope, source=source, object=object_, mark=Muted.STORM, rate=rate)
 
 
 def period_end_ms(now_ms: int, period_ms: int) -> int:

@@ -63,6 +63,10 @@ class Inhibitions:
             tuple(sorted(self.down)),
         )
 
+    def may_mark(self, incident: Incident) -> bool:
+        """Whether `as_source` could find anything for it, whatever its labels."""
+        return bool(self.rules) or incident.condition in self.down
+
     def as_source(self, incident: Incident) -> tuple[Facet, ...]:
         """The facets under which those that ``incident`` mutes find it, while it is open."""
         look_up = fields_of_incident(incident)

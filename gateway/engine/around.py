@@ -74,12 +74,18 @@ class Surroundings:
         was = before is not None and after is not None and before.id == after.id and _is_trouble(before)
         if after is None or was == _is_trouble(after):
             return
-        facets = facets_of(after, self._inhibitions, self.gatherings) if after.alive else ()
-        had = self._tx.set_facets(after.id, facets)
-        if (had or after.parent) and not after.alive:
-            self._ended()
+        if was:
+            had = self._makes_facets(after) and self._tx.drop_facets(after.id)
+            if had or after.parent:
+                self._ended()
+        else:
+            self._tx.add_facets(after.id, facets_of(after, self._inhibitions, self.gatherings))
         if is_parent(after):
             self._parents = None
+
+    def _makes_facets(self, incident: Incident) -> bool:
+        """Whether any rule could have given it a facet."""
+        return bool(self.gatherings.groups) or self._inhibitions.may_mark(incident) or is_parent(incident)
 
     def next_edge_ms(self) -> int | None:
         """When the next of the windows begins or ends."""
@@ -169,6 +175,7 @@ def refresh_facets(tx: Transaction, inhibitions: Inhibitions, gatherings: Gather
     while more:
         found = tx.alive(after=after, limit=BITE)
         for incident in found:
-            tx.set_facets(incident.id, facets_of(incident, inhibitions, gatherings))
+            tx.drop_facets(incident.id)
+            tx.add_facets(incident.id, facets_of(incident, inhibitions, gatherings))
         after, more = (found[-1].id if found else ""), len(found) == BITE
     tx.put(FACETS, digest)

@@ -16,7 +16,7 @@ from gateway.core.gather import (
     raise_parent,
     said_of_parent,
 )
-from gateway.core.impact import graver
+from gateway.core.impact import Impact, graver
 from gateway.core.incident import Incident, State
 from gateway.core.inhibit import Facet
 from gateway.core.overflow import CAP_PERIOD_MS
@@ -37,6 +37,12 @@ class _More:
     first_ms: int
     last_ms: int
     count: int = 0
+
+    def takes(self, impact: Impact) -> None:
+        """It is as grave as the gravest."""
+        gravest = graver(self.verdict.impact, impact)
+        if gravest is not self.verdict.impact:
+            self.verdict = replace(self.verdict, impact=gravest)
 
 
 class Gatherer:
@@ -117,13 +123,16 @@ class Gatherer:
         if not lasts:
             return
         impact = graver(run.verdict.impact, incident.impact)
-        event, verdict = raise_parent(
-            gathering, run.event, run.verdict, impact=impact, period_ms=self._around.gatherings.period_ms
-        )
-        more = self._more.setdefault(gathering.fingerprint, _More(event, verdict, run.first_ms, run.last_ms))
+        more = self._more.get(gathering.fingerprint)
+        if more is None:
+            event, verdict = raise_parent(
+                gathering, run.event, run.verdict, impact=impact, period_ms=self._around.gatherings.period_ms
+            )
+            more = self._more[gathering.fingerprint] = _More(event, verdict, run.first_ms, run.last_ms)
+        elif gathering.group is None or gathering.group.impact is None:
+            more.takes(impact)
         more.count += 1
         more.first_ms, more.last_ms = min(more.first_ms, run.first_ms), max(more.last_ms, run.last_ms)
-        more.verdict = replace(more.verdict, impact=graver(more.verdict.impact, verdict.impact))
 
     def _apply(self, incident: Incident | None, what: Heard | Join) -> Decision:
         new_id = self._new_id(self._now_ms) if isinstance(what, Heard) else ""

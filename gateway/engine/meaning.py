@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from gateway.core.decision import Decision, Due, Heard, Seen
 from gateway.core.event import Event, EventKind
+from gateway.core.gather import Gatherings
 from gateway.core.incident import TABLE, Incident, Move, State, Trigger, due_of
 from gateway.core.overflow import begins
 from gateway.core.reason import Reason
@@ -13,7 +14,7 @@ from gateway.core.ticket import Observation, Ticket, TicketState
 from gateway.engine.applying import apply
 from gateway.engine.around import Surroundings
 from gateway.engine.gathering import Gatherer
-from gateway.engine.overflow import Overflow
+from gateway.engine.overflow import BEGUN, Overflow
 from gateway.pending import Run
 from gateway.repeats import NEVER_MS
 from gateway.store.api import Transaction
@@ -53,6 +54,7 @@ def write_batch(
     around: Surroundings,
 ) -> list[Outcome]:
     """Decide each run of events; what would begin more incidents than a cap allows is counted in a greater one."""
+    _read_ahead(tx, batch, around.gatherings)
     overflow = Overflow(tx, around.gatherings.caps, now_ms=now_ms)
     outcomes = []
     gatherer = Gatherer(tx, around, now_ms=now_ms, new_id=new_id)
@@ -94,6 +96,22 @@ def write_batch(
         wishes = last.wishes or any(one.wishes for one in told_of)
         outcomes[-1] = replace(last, wishes=wishes, before=(*last.before, *_reasons(told_of)))
     return outcomes
+
+
+def _read_ahead(tx: Transaction, batch: Sequence[Run], gatherings: Gatherings) -> None:
+    """Read in few statements what the runs of the batch will ask for."""
+    tx.read_ahead(
+        [run.verdict.fingerprint for run in batch],
+        [identity for run in batch for identity, _ in run.waiters if identity],
+    )
+    tallies: dict[tuple[str, str], None] = {}
+    for run in batch:
+        verdict = run.verdict
+        if begins(tx.latest(verdict.fingerprint), run.event, verdict):
+            tallies[BEGUN, verdict.source] = None
+            for storm in gatherings.storms_at(verdict.source, verdict.object, verdict.rule):
+                tallies[storm.condition, storm.fingerprint] = None
+    tx.read_tallies(tallies)
 
 
 def _begins_to_matter(decision: Decision) -> bool:

@@ -59,6 +59,10 @@ class Transaction(Protocol):
         """The incident with this id."""
         ...
 
+    def read_ahead(self, fingerprints: Iterable[str], identities: Iterable[str]) -> None:
+        """Read at once what `latest` and `upstream` will be asked for by this work."""
+        ...
+
     def resolve(self, reference: Reference) -> str | None:
         """The id of the newest incident for which the reference holds."""
         ...
@@ -194,6 +198,10 @@ class Transaction(Protocol):
         """What a parent's ticket tells of its children."""
         ...
 
+    def read_tallies(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Read at once what `tally` will be asked for: scopes and keys."""
+        ...
+
     def tally(self, scope: str, key: str, *, until_ms: int) -> int:
         """Count one more in the period that ends then; how many there are now."""
         ...
@@ -206,8 +214,12 @@ class Transaction(Protocol):
         """Count what a cap held back of ``source``, for the parent's ticket to tell."""
         ...
 
-    def set_facets(self, incident_id: str, facets: Iterable[Facet]) -> bool:
-        """Replace the facets of an incident; whether it had any."""
+    def add_facets(self, incident_id: str, facets: Iterable[Facet]) -> None:
+        """Let others find an incident by these facets, too."""
+        ...
+
+    def drop_facets(self, incident_id: str) -> bool:
+        """Let nobody find an incident any more; whether anybody could."""
         ...
 
     def alive(self, *, after: str, limit: int) -> list[Incident]:

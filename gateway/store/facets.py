@@ -1,6 +1,5 @@
 """Facets in SQL for SQLite: how incidents that concern each other find each other."""
 
-import sqlite3
 from collections.abc import Iterable
 
 from gateway.core.family import HELD_LISTED, LISTED, Family
@@ -8,6 +7,14 @@ from gateway.core.incident import Incident
 from gateway.core.inhibit import Facet
 from gateway.core.ticket import MARK_PREFIX
 from gateway.store import rows
+from gateway.store.bulk import Bulk, Writer
+
+FACET = Bulk("INSERT OR IGNORE INTO facet (name, key, incident, both) VALUES {}", 4)
+TALLY = Bulk(
+    "INSERT INTO tally (scope, key, until_ms, count) VALUES {} "
+    "ON CONFLICT (scope, key) DO UPDATE SET until_ms = excluded.until_ms, count = excluded.count",
+    4,
+)
 
 _COLUMNS = ", ".join(f"i.{name}" for name in rows.INCIDENT_COLUMNS.split(", "))
 # Those that nothing inhibits come first: only they, and what leads to them, inhibit others. CROSS JOIN: facets lead the way.
@@ -32,6 +39,9 @@ _CHILDREN_LEFT = (
 
 MOST_HELD = 200
 """Sources that are counted each by itself for one parent: with forged addresses there could be any number."""
+MOST_TALLIES = 20_000
+"""Tallies remembered; at one more all are read anew."""
+_TALLIES_OF = "SELECT key, until_ms, count FROM tally WHERE scope = ? AND key IN ({})"
 _HOLD_BACK = (
     "INSERT INTO held SELECT :parent, CASE WHEN EXISTS (SELECT 1 FROM held WHERE parent = :parent AND source = :source) "
     "OR (SELECT count(*) FROM held WHERE parent = :parent) < :most THEN :source ELSE '' END, :count WHERE true "
@@ -42,21 +52,25 @@ _HOLD_BACK = (
 class SqliteFacets:
     """The part of `gateway.store.api.Transaction` that is about facets, on the writer's connection."""
 
-    _db: sqlite3.Connection
+    _db: Writer
+    _tallies: dict[tuple[str, str], tuple[int, int]]
+    """Until when and how many, by scope and key."""
+    _alive: int | None
+    """How many incidents are not over; None: to be counted."""
 
     def holders(self, facet: Facet, *, but: str, limit: int) -> list[Incident]:
         """Open incidents that hold the facet."""
         found = self._db.execute(_HOLDERS, (rows.text(facet.name), rows.text(facet.key), but, facet.both, limit))
         return [rows.incident_of(row) for row in found.fetchall()]
 
-    def set_facets(self, incident_id: str, facets: Iterable[Facet]) -> bool:
-        """Replace the facets of an incident; whether it had any."""
-        had = self._db.execute("DELETE FROM facet WHERE incident = ?", (incident_id,)).rowcount > 0
-        self._db.executemany(
-            "INSERT OR IGNORE INTO facet (name, key, incident, both) VALUES (?, ?, ?, ?)",
-            [(rows.text(one.name), rows.text(one.key), incident_id, one.both) for one in facets],
-        )
-        return had
+    def add_facets(self, incident_id: str, facets: Iterable[Facet]) -> None:
+        """Let others find an incident."""
+        for one in facets:
+            self._db.later(FACET, (rows.text(one.name), rows.text(one.key), incident_id, one.both))
+
+    def drop_facets(self, incident_id: str) -> bool:
+        """Let nobody find an incident any more; whether anybody could."""
+        return self._db.execute("DELETE FROM facet WHERE incident = ?", (incident_id,)).rowcount > 0
 
     def members(self, facet: Facet, *, since_ms: int, limit: int) -> list[Incident]:
         """Incidents that hold the facet, are not over and began since then, the first ones."""
@@ -98,25 +112,53 @@ class SqliteFacets:
 
     def count_alive(self, *, limit: int) -> int:
         """How many incidents are not over, up to ``limit``."""
+        if self._alive is not None:
+            return min(self._alive, limit)
         row = self._db.execute(
             "SELECT count(*) FROM (SELECT 1 FROM incident WHERE state IN ('pending', 'open', 'recovering') LIMIT ?)",
             (limit,),
         ).fetchone()
+        if row[0] < limit:
+            self._alive = row[0]
         return int(row[0])
+
+    def _count_change(self, before: Incident | None, after: Incident, *, began: bool) -> None:
+        """``before`` is None where it is not known what was there, or ``after`` began."""
+        if self._alive is not None:
+            known = began or before is not None
+            self._alive = self._alive + after.alive - (before is not None and before.alive) if known else None
+
+    def _forget_counts(self) -> None:
+        self._alive = None
+        self._tallies = {}
 
     def hold_back(self, parent: str, source: str, *, count: int) -> None:
         """Count what a cap held back; sources beyond the first so many are one number."""
         self._db.execute(_HOLD_BACK, {"parent": parent, "source": rows.text(source), "count": count, "most": MOST_HELD})
 
+    def read_tallies(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Read at once what `tally` will be asked for."""
+        if len(self._tallies) > MOST_TALLIES:
+            self._tallies.clear()  # what waits is written before anything is read
+        by_scope: dict[str, dict[str, None]] = {}
+        for scope, key in keys:
+            if (scope, key) not in self._tallies:
+                by_scope.setdefault(scope, {})[rows.text(key)] = None
+        for scope, unknown in by_scope.items():
+            self._tallies.update(((scope, key), (0, 0)) for key in unknown)
+            for key, until_ms, count in self._db.look_up(_TALLIES_OF, unknown, first=(scope,)):
+                self._tallies[scope, key] = until_ms, count
+
     def tally(self, scope: str, key: str, *, until_ms: int) -> int:
         """Count one more in the period that ends then; how many there are now."""
-        row = self._db.execute(
-            "INSERT INTO tally VALUES (?, ?, ?, 1) ON CONFLICT (scope, key) DO UPDATE SET "
-            "count = CASE until_ms WHEN excluded.until_ms THEN count + 1 ELSE 1 END, until_ms = excluded.until_ms "
-            "RETURNING count",
-            (scope, rows.text(key), until_ms),
-        ).fetchone()
-        return int(row[0])
+        mark = scope, rows.text(key)
+        if mark not in self._tallies:
+            self.read_tallies([mark])
+        period_ms, count = self._tallies[mark]
+        count = count + 1 if period_ms == until_ms else 1
+        self._tallies[mark] = until_ms, count
+        self._db.later(TALLY, (*mark, until_ms, count), key=mark)
+        return count
 
     def _most(self, parent: str, column: str) -> dict[str, int]:
         found = self._db.execute(

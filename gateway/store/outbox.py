@@ -1,6 +1,5 @@
 """The outbox in SQL for SQLite: how wishes become operations, who takes them, and how they end."""
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,11 @@ from gateway.core.incident import Incident
 from gateway.core.operation import Operation, OperationState, crashed, with_next_comment
 from gateway.core.reason import Reason
 from gateway.store import rows
+from gateway.store.bulk import Bulk, Writer
 
+OPERATION = Bulk(
+    "INSERT INTO operation (incident, sink, kind, rank, impact, reason, body, state, created_ms, next_ms) VALUES {}", 10
+)
 _SELECT = f"SELECT {rows.OPERATION_COLUMNS} FROM operation "
 # Earlier operations of the same ticket go first. A dead one blocks only if it was to make or change the ticket itself.
 _READY = (
@@ -47,8 +50,8 @@ _REQUEUE = (
 class SqliteOutbox:
     """The part of `gateway.store.api.Transaction` that is about operations, on the writer's connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
+    def __init__(self, db: Writer) -> None:
+        self._db = db
 
     def claim(self, sink: str, *, now_ms: int, limit: int) -> list[Operation]:
         """Take what is ready, most pressing first: in flight if it is to be sent, or being looked for."""
@@ -104,7 +107,7 @@ class SqliteOutbox:
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _wish(self, incident: Incident, wish: Wish, hashes: list[str], *, now_ms: int) -> None:
+    def _wish(self, incident: Incident, wish: Wish, hashes: list[str], *, began: bool, now_ms: int) -> None:
         """Put a wish into the outbox; a newer one takes the place of an older one that was not sent.
 
         Of comments only those do that tell of a passing state: else what flaps would bury the tracker under them.
@@ -116,7 +119,7 @@ class SqliteOutbox:
             return
         if wish.kind is OperationKind.ATTACH:
             body["sha256"] = hashes[int(body.pop("number"))]
-        if wish.kind is OperationKind.SYNC and self._supersede(incident, wish, now_ms=now_ms):
+        if wish.kind is OperationKind.SYNC and not began and self._supersede(incident, wish, now_ms=now_ms):
             return
         if wish.kind is OperationKind.COMMENT and self._say_instead(incident, wish, body):
             return
@@ -128,12 +131,11 @@ class SqliteOutbox:
         ).fetchall()
 
     def _insert(self, incident: Incident, wish: Wish, body: Mapping[str, str], *, now_ms: int) -> None:
-        self._db.execute(
-            "INSERT INTO operation (incident, sink, kind, rank, impact, reason, body, state, created_ms, next_ms) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)",
+        self._db.later(
+            OPERATION,
             (
                 *(incident.id, wish.sink, wish.kind, wish.rank, incident.impact.rank, wish.reason),
-                *(rows.dump(body), now_ms, now_ms),
+                *(rows.dump(body), OperationState.PENDING, now_ms, now_ms),
             ),
         )
 

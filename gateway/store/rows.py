@@ -40,7 +40,8 @@ def counted(before: Incident, after: Incident) -> bool:
 
 def incident_row(incident: Incident) -> tuple[Any, ...]:
     """The row in the order of `INCIDENT_COLUMNS`."""
-    body = {name: getattr(incident, name) for name in _IN_BODY}
+    said = vars(incident)
+    body = {name: said[name] for name in _IN_BODY}
     body["labels"] = dict(incident.labels)
     return (
         incident.id,

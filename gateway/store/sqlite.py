@@ -216,6 +216,7 @@ class SqliteStore:
             self._db.execute("SAVEPOINT work")
         try:
             job.result = job.work(self._transaction)
+            self._transaction.finish()
         except Exception as error:
             if is_of_disk(error):
                 raise

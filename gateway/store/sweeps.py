@@ -1,8 +1,7 @@
 """Sweeps in SQL for SQLite: which tickets are still to be looked for a second time, and when."""
 
-import sqlite3
-
 from gateway.core.sweep import Sweep
+from gateway.store.bulk import Writer
 
 _COLUMNS = "sink, key, incident, since_ms, doubt_ms, next_ms, looks"
 
@@ -10,7 +9,7 @@ _COLUMNS = "sink, key, incident, since_ms, doubt_ms, next_ms, looks"
 class SqliteSweeps:
     """The part of `gateway.store.api.Transaction` that is about sweeps, on the writer's connection."""
 
-    _db: sqlite3.Connection
+    _db: Writer
 
     def plan_sweep(self, sweep: Sweep) -> None:
         """Add a sweep unless there is one for this ticket."""

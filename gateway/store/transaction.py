@@ -14,20 +14,40 @@ from gateway.core.station import Station
 from gateway.core.ticket import Ticket
 from gateway.store import rows
 from gateway.store.api import Retention
-from gateway.store.facets import SqliteFacets
-from gateway.store.outbox import SqliteOutbox
+from gateway.store.bulk import Bulk, Writer
+from gateway.store.facets import FACET, TALLY, SqliteFacets
+from gateway.store.outbox import OPERATION, SqliteOutbox
 from gateway.store.recent import Recent
 from gateway.store.sweeps import SqliteSweeps
 
-_UPSERT_INCIDENT = (
-    f"INSERT INTO incident ({rows.INCIDENT_COLUMNS}) VALUES ({', '.join('?' * 17)}) "
+_INCIDENT = Bulk(
+    f"INSERT INTO incident ({rows.INCIDENT_COLUMNS}) VALUES {{}} "
     "ON CONFLICT (id) DO UPDATE SET state = excluded.state, impact = excluded.impact, "
     "occurrences = excluded.occurrences, last_seen_ms = excluded.last_seen_ms, "
     "raised_ms = excluded.raised_ms, due_ms = excluded.due_ms, closed_ms = excluded.closed_ms, "
-    "version = excluded.version, muted = excluded.muted, parent = excluded.parent, body = excluded.body"
+    "version = excluded.version, muted = excluded.muted, parent = excluded.parent, body = excluded.body",
+    17,
 )
-_COUNT = f"UPDATE incident SET {' = ?, '.join(rows.COUNT_COLUMNS)} = ? WHERE id = ?"
+_COUNT = Bulk(
+    f"UPDATE incident SET {', '.join(f'{name} = new.column{at}' for at, name in enumerate(rows.COUNT_COLUMNS, 2))} "
+    "FROM (VALUES {}) AS new WHERE incident.id = new.column1",
+    1 + len(rows.COUNT_COLUMNS),
+)
+_TIMELINE = Bulk("INSERT INTO timeline (incident, at_ms, reason, text) VALUES {}", 4)
+_THREAD = Bulk("INSERT OR IGNORE INTO thread (key, incident) VALUES {}", 2)
+_UPSTREAM = Bulk("INSERT OR IGNORE INTO upstream VALUES {}", 3)
+_UNKNOWN = Bulk(
+    "INSERT INTO unknown VALUES {} ON CONFLICT (condition) DO UPDATE SET "
+    "count = count + excluded.count, last_seen_ms = excluded.last_seen_ms",
+    5,
+)
+_ORDER = (_INCIDENT, _COUNT, FACET, _TIMELINE, _THREAD, OPERATION, _UPSTREAM, _UNKNOWN, TALLY)
 _SELECT_INCIDENT = f"SELECT {rows.INCIDENT_COLUMNS} FROM incident "
+_STILL_THERE = _SELECT_INCIDENT + "WHERE fingerprint IN ({}) AND state <> 'closed'"
+# Ids ascend with the clock, which may have been set back since the open one began: that one is asked for first.
+_LAST_CLOSED = _SELECT_INCIDENT + (
+    "WHERE id IN (SELECT max(id) FROM incident WHERE fingerprint IN ({}) GROUP BY fingerprint)"
+)
 _UPSERT_TICKET = (
     f"INSERT INTO ticket ({rows.TICKET_COLUMNS}) VALUES ({', '.join('?' * 10)}) "
     "ON CONFLICT (incident, sink) DO UPDATE SET generation = excluded.generation, ref = excluded.ref, "
@@ -63,20 +83,47 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
     """Implements `gateway.store.api.Transaction` on the writer's connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(connection)
+        super().__init__(Writer(connection, _ORDER))
         self._recent = Recent()
+        self._upstream: dict[str, str | None] = {}
+        """Identities that this work has read or written, and the incidents that they went to."""
+        self._forget_counts()
 
     def forget(self) -> None:
-        """Remember nothing of what was written: it is undone, or something else changed it."""
+        """Remember nothing of what was read and written: it is undone, or something else changed it."""
+        self._db.forget()
         self._recent.clear()
+        self._upstream.clear()
+        self._forget_counts()
+
+    def finish(self) -> None:
+        """Write what waits: the work is done.
+
+        Raises:
+            sqlite3.Error: what the work wrote cannot be.
+        """
+        self._db.flush()
+        self._recent.close_ahead()
+        self._upstream.clear()
 
     # --- incidents -------------------------------------------------------------------------------
 
+    def read_ahead(self, fingerprints: Iterable[str], identities: Iterable[str]) -> None:
+        unknown = {mark: None for mark in map(rows.text, fingerprints) if not self._recent.knows(mark)}
+        latest: dict[str, Incident | None] = dict.fromkeys(unknown)
+        for words in (_STILL_THERE, _LAST_CLOSED):
+            found = self._db.look_up(words, [mark for mark, incident in latest.items() if incident is None])
+            latest.update((incident.fingerprint, incident) for incident in map(rows.incident_of, found))
+        self._recent.read_ahead(latest)
+        told = [rows.text(identity) for identity in identities]
+        self._upstream = dict.fromkeys(told)
+        self._upstream.update(self._db.look_up("SELECT identity, incident FROM upstream WHERE identity IN ({})", told))
+
     def latest(self, fingerprint: str) -> Incident | None:
-        if known := self._recent.get(fingerprint):
-            return known
-        # Ids ascend with the clock, which may have been set back since the open one began.
         mark = rows.text(fingerprint)
+        if self._recent.knows(mark):
+            return self._recent.get(mark)
+        # Ids ascend with the clock, which may have been set back since the open one began.
         still = self._incident("WHERE fingerprint = ? AND state <> 'closed'", mark)
         if still is not None:
             self._recent.keep(still)
@@ -99,32 +146,33 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
         incident = decision.incident
         if incident is None:
             return
-        self._write_incident(incident)
+        self._write_incident(incident, began=decision.began)
         for entry in decision.entries:
             self.add_entry(incident.id, entry)
         for ticket in decision.tickets:
             self.save_ticket(ticket)
-        self._db.executemany(
-            "INSERT OR IGNORE INTO thread (key, incident) VALUES (?, ?)",
-            [(rows.text(key), incident.id) for key in decision.known_as],
-        )
+        for key in decision.known_as:
+            self._db.later(_THREAD, (rows.text(key), incident.id))
         hashes = [self._keep_attachment(incident.id, attachment) for attachment in decision.attachments]
         for wish in decision.wishes:
-            self._wish(incident, wish, hashes, now_ms=now_ms)
+            self._wish(incident, wish, hashes, began=decision.began, now_ms=now_ms)
 
-    def _write_incident(self, incident: Incident) -> None:
-        before = self._recent.get(incident.fingerprint)
-        if before is not None and rows.counted(before, incident):
-            self._db.execute(_COUNT, (*rows.count_row(incident), incident.id))
-        else:
-            self._db.execute(_UPSERT_INCIDENT, rows.incident_row(incident))
+    def _write_incident(self, incident: Incident, *, began: bool) -> None:
+        before = None if began else self._recent.get(rows.text(incident.fingerprint))
+        if before is not None and before.id != incident.id:
+            before = None
+        self._count_change(before, incident, began=began)
         self._recent.keep(incident)
+        key = incident.id
+        if before is not None and rows.counted(before, incident):
+            self._db.later(_COUNT, (key, *rows.count_row(incident)), key=key)
+            return
+        if self._db.waits(_COUNT, key):
+            self._db.flush()  # it is older, and would be written behind
+        self._db.later(_INCIDENT, rows.incident_row(incident), key=key)
 
     def add_entry(self, incident_id: str, entry: Entry) -> None:
-        self._db.execute(
-            "INSERT INTO timeline (incident, at_ms, reason, text) VALUES (?, ?, ?, ?)",
-            (incident_id, entry.at_ms, entry.reason, rows.text(entry.text)),
-        )
+        self._db.later(_TIMELINE, (incident_id, entry.at_ms, entry.reason, rows.text(entry.text)))
 
     def due(self, *, now_ms: int, limit: int) -> list[Incident]:
         found = self._db.execute(
@@ -172,18 +220,22 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
     # --- inputs ----------------------------------------------------------------------------------
 
     def upstream(self, identity: str) -> str | None:
-        row = self._db.execute("SELECT incident FROM upstream WHERE identity = ?", (rows.text(identity),)).fetchone()
+        key = rows.text(identity)
+        if key in self._upstream:
+            return self._upstream[key]
+        row = self._db.execute("SELECT incident FROM upstream WHERE identity = ?", (key,)).fetchone()
         return row[0] if row else None
 
     def remember_upstream(self, identity: str, incident_id: str, *, at_ms: int) -> None:
-        self._db.execute("INSERT OR IGNORE INTO upstream VALUES (?, ?, ?)", (rows.text(identity), incident_id, at_ms))
+        key = rows.text(identity)
+        if self._upstream.get(key) is not None:
+            return
+        if key in self._upstream:
+            self._upstream[key] = incident_id
+        self._db.later(_UPSTREAM, (key, incident_id, at_ms))
 
     def count_unknown(self, condition: str, *, count: int, at_ms: int, sample: str) -> None:
-        self._db.execute(
-            "INSERT INTO unknown VALUES (?, ?, ?, ?, ?) ON CONFLICT (condition) DO UPDATE SET "
-            "count = count + excluded.count, last_seen_ms = excluded.last_seen_ms",
-            (rows.text(condition), count, at_ms, at_ms, rows.text(sample)),
-        )
+        self._db.later(_UNKNOWN, (rows.text(condition), count, at_ms, at_ms, rows.text(sample)))
 
     def quarantine(self, raw: bytes, *, reason: str, source: str, at_ms: int) -> None:
         self._db.execute(

@@ -177,16 +177,27 @@ async def test_too_much_is_refused_and_counted(build, say) -> None:
         assert (kept, folded, dropped) == (3, 1, {"overload": 3})
 
 
+async def test_who_waits_finds_room_where_those_whom_nobody_waits_for_find_none(build, say) -> None:
+    async with build(limits=say.Limits(pending_max=12), runs=False) as bench:
+        assert [bench.offer(f"r{number}") for number in range(11)] == [True] * 9 + [False] * 2
+        answers = [bench.emit("r11"), bench.emit("r12")]
+        with pytest.raises(Overloaded):
+            await bench.emit("r13")
+        await bench.engine.drain()
+        assert [(await answer).reason for answer in answers] == [Reason.FIRST_RAISED] * 2
+
+
 async def test_a_flapping_storm_of_one_fingerprint_is_bounded_too(build, say) -> None:
     async with build(limits=say.Limits(pending_max=10), runs=False) as bench:
         taken = [bench.offer(kind=kind) for kind in ("raise", "clear") * 50]
-        assert (taken[:10], taken[11::2]) == ([True] * 10, [True] * 45)  # clears fold into the last clear
+        # Clears fold into the last clear.
+        assert (taken[:10], taken[11::2]) == ([True] * 8 + [False, True], [True] * 45)
         assert not any(taken[10::2])
 
 
 async def test_heavy_mails_are_bounded_by_their_weight(build, say) -> None:
     heavy = Attachment(name="a", media_type="x/y", content=b"x" * 1000)
-    async with build(limits=say.Limits(bytes_max=2500), runs=False) as bench:
+    async with build(limits=say.Limits(bytes_max=3000), runs=False) as bench:
         assert [bench.offer(f"r{number}", attachments=(heavy,)) for number in range(5)] == [True] * 3 + [False] * 2
         await bench.engine.drain()
         assert bench.offer("r9", attachments=(heavy,))

@@ -92,9 +92,7 @@ def abuse(folder: Path, *, minutes: float) -> dict:
         ):
             told, books = trial.run(name, flood(**how), informs_to=to)
             trial.check(name, books["received"] == told["sent"], f"sent {told['sent']}, counted {books['received']}")
-        storms = [
-            one for one in house.get("/api/v1/incidents?limit=1000")["items"] if one["condition"] == "source_storm"
-        ]
+        storms = [one for one in house.incidents() if one["condition"] == "source_storm"]
         trial.check("unique", len(storms) == 1, f"{len(storms)} storm incidents")
 
         told, books = trial.run("mutants", lambda: attacks.mutants(house, count=5_000 if small else 200_000))
