@@ -25,8 +25,11 @@ class IdMaker:
 
     def __call__(self, now_ms: int) -> str:
         """The next id, at ``now_ms``."""
-        wanted = (max(0, now_ms - _EPOCH_MS) << _CHANCE_BITS) | (self._chance(_CHANCE_BITS) >> 1)
-        self._last = wanted if wanted >> _CHANCE_BITS > self._last >> _CHANCE_BITS else self._last + 1
+        ms = max(0, now_ms - _EPOCH_MS)
+        if ms > self._last >> _CHANCE_BITS:
+            self._last = (ms << _CHANCE_BITS) | (self._chance(_CHANCE_BITS) >> 1)
+        else:
+            self._last += 1
         return encode(self._last)
 
 

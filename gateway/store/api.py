@@ -168,7 +168,10 @@ class Transaction(Protocol):
 
     # mutes
     def muted(self, *, after: tuple[int, str], limit: int) -> list[Incident]:
-        """Open incidents that something mutes, the gravest first, behind ``after`` (rank of the impact, id)."""
+        """Open incidents that something mutes, the gravest first, behind ``after`` (rank of the impact, id).
+
+        Without those that a storm alone mutes while it is not over.
+        """
         ...
 
     def windows(self, *, since_ms: int = 0) -> list[Window]:

@@ -52,6 +52,12 @@ class Writer:
         self.flush()
         return self._connection.executemany(words, rows)
 
+    def look_at(self, bulk: Bulk, words: str, values: Any) -> sqlite3.Cursor:
+        """`execute`, for a question that no rows but those of ``bulk`` concern."""
+        if self._waiting[bulk]:
+            self.flush()
+        return self._connection.execute(words, values)
+
     def look_up(self, words: str, values: Iterable[Any], *, first: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows that a question with ``IN ({})``, behind the parameters of ``first``, finds for ``values``."""
         self.flush()

@@ -32,13 +32,16 @@ _MEMBERS = (
 
 
 _CHILDREN_LEFT = (
-    "SELECT count(*) FROM (SELECT 1 FROM incident WHERE parent = ? AND state <> 'closed' "
+    "SELECT count(*) FROM (SELECT 1 FROM incident INDEXED BY incident_parent "
+    "WHERE parent = ? AND parent <> '' AND state <> 'closed' "
     "AND (instr(muted, 'flapping') OR (state <> 'resolved' AND NOT ?)) LIMIT ?)"
 )
 
 
 MOST_HELD = 200
 """Sources that are counted each by itself for one parent: with forged addresses there could be any number."""
+MOST_UNHELD = 20_000
+"""Facets remembered that nobody holds; at one more all are forgotten."""
 MOST_TALLIES = 20_000
 """Tallies remembered; at one more all are read anew."""
 _TALLIES_OF = "SELECT key, until_ms, count FROM tally WHERE scope = ? AND key IN ({})"
@@ -57,16 +60,23 @@ class SqliteFacets:
     """Until when and how many, by scope and key."""
     _alive: int | None
     """How many incidents are not over; None: to be counted."""
+    _unheld: set[tuple[str, str]]
+    """Names and keys of facets that no incident holds."""
 
     def holders(self, facet: Facet, *, but: str, limit: int) -> list[Incident]:
         """Open incidents that hold the facet."""
-        found = self._db.execute(_HOLDERS, (rows.text(facet.name), rows.text(facet.key), but, facet.both, limit))
+        pair = rows.text(facet.name), rows.text(facet.key)
+        if self._nobody_has(pair):
+            return []
+        found = self._db.execute(_HOLDERS, (*pair, but, facet.both, limit))
         return [rows.incident_of(row) for row in found.fetchall()]
 
     def add_facets(self, incident_id: str, facets: Iterable[Facet]) -> None:
         """Let others find an incident."""
         for one in facets:
-            self._db.later(FACET, (rows.text(one.name), rows.text(one.key), incident_id, one.both))
+            pair = rows.text(one.name), rows.text(one.key)
+            self._unheld.discard(pair)
+            self._db.later(FACET, (*pair, incident_id, one.both))
 
     def drop_facets(self, incident_id: str) -> bool:
         """Let nobody find an incident any more; whether anybody could."""
@@ -122,15 +132,27 @@ class SqliteFacets:
             self._alive = row[0]
         return int(row[0])
 
+    def _nobody_has(self, pair: tuple[str, str]) -> bool:
+        """Whether no incident holds a facet of this name and key: nearly always, and asked for each that begins."""
+        if pair in self._unheld:
+            return True
+        if self._db.look_at(FACET, "SELECT 1 FROM facet WHERE name = ? AND key = ? LIMIT 1", pair).fetchone():
+            return False
+        if len(self._unheld) >= MOST_UNHELD:
+            self._unheld.clear()
+        self._unheld.add(pair)
+        return True
+
     def _count_change(self, before: Incident | None, after: Incident, *, began: bool) -> None:
         """``before`` is None where it is not known what was there, or ``after`` began."""
         if self._alive is not None:
             known = began or before is not None
             self._alive = self._alive + after.alive - (before is not None and before.alive) if known else None
 
-    def _forget_counts(self) -> None:
+    def _forget_kept(self) -> None:
         self._alive = None
         self._tallies = {}
+        self._unheld = set()
 
     def hold_back(self, parent: str, source: str, *, count: int) -> None:
         """Count what a cap held back; sources beyond the first so many are one number."""

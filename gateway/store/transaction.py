@@ -43,6 +43,11 @@ _UNKNOWN = Bulk(
 )
 _ORDER = (_INCIDENT, _COUNT, FACET, _TIMELINE, _THREAD, OPERATION, _UPSTREAM, _UNKNOWN, TALLY)
 _SELECT_INCIDENT = f"SELECT {rows.INCIDENT_COLUMNS} FROM incident "
+# What a storm alone mutes waits for its end, and there may be thousands.
+_NOT_IN_A_STORM = (
+    "(muted <> 'storm' OR NOT EXISTS (SELECT 1 FROM incident AS storm WHERE storm.id = incident.parent "
+    "AND storm.state IN ('pending', 'open', 'recovering')))"
+)
 _STILL_THERE = _SELECT_INCIDENT + "WHERE fingerprint IN ({}) AND state <> 'closed'"
 # Ids ascend with the clock, which may have been set back since the open one began: that one is asked for first.
 _LAST_CLOSED = _SELECT_INCIDENT + (
@@ -87,14 +92,14 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
         self._recent = Recent()
         self._upstream: dict[str, str | None] = {}
         """Identities that this work has read or written, and the incidents that they went to."""
-        self._forget_counts()
+        self._forget_kept()
 
     def forget(self) -> None:
         """Remember nothing of what was read and written: it is undone, or something else changed it."""
         self._db.forget()
         self._recent.clear()
         self._upstream.clear()
-        self._forget_counts()
+        self._forget_kept()
 
     def finish(self) -> None:
         """Write what waits: the work is done.
@@ -280,7 +285,8 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
     def muted(self, *, after: tuple[int, str], limit: int) -> list[Incident]:
         found = self._db.execute(
             _SELECT_INCIDENT
-            + "WHERE muted <> '' AND state = 'open' AND (impact, id) > (?, ?) ORDER BY impact, id LIMIT ?",
+            + f"WHERE muted <> '' AND state = 'open' AND {_NOT_IN_A_STORM} AND (impact, id) > (?, ?) "
+            "ORDER BY impact, id LIMIT ?",
             (*after, limit),
         ).fetchall()
         return [rows.incident_of(row) for row in found]
