@@ -1,6 +1,7 @@
 """``tocsin run``: the daemon."""
 
 import asyncio
+import gc
 import os
 import shutil
 import sys
@@ -27,6 +28,9 @@ def run(path: Path | None, state_dir: Path) -> None:
     from gateway.serve import serve  # noqa: PLC0415 - the other commands need not load the whole daemon
 
     def ready() -> None:
+        # What is loaded by now stays: to search it for garbage again and again would keep inputs waiting.
+        gc.collect()
+        gc.freeze()
         if config.path == quick_start_file():
             click.echo(invitation())
 
