@@ -109,14 +109,22 @@ async def test_judged_anew_for_another_value_only_if_the_judge_reads_it(build, s
         assert event.count(bench.clock.now_ms()) is not reads
 
 
-async def test_what_the_rules_cannot_bear_is_set_aside_each_time(build) -> None:
+async def test_what_the_rules_cannot_bear_is_set_aside_each_time(build, say) -> None:
     class Broken:
         def judge(self, _event: Any) -> Any:
             raise RuntimeError("a bug")
 
-    async with build(judged_by=Broken()) as bench:
+    async with build(runs=False, judged_by=Broken()) as bench:
         event = bench.engine.prepare(bench.event())
         assert event.offer(1)
         assert not event.count(2)
         assert event.offer(2)
         assert len(bench.engine._pending) == 0
+
+        bench.engine.judge = say.judge()
+        assert event.offer(3)
+        assert event.count(4)
+        bench.engine.judge = Broken()
+        assert event.offer(5)
+        assert event.offer(6)
+        assert bench.engine._pending.inputs == 2
