@@ -24,7 +24,7 @@ SAY_MOST = 100
 class _Engine(Protocol):
     def emit(self, event: Event) -> asyncio.Future[Receipt]: ...
     def offer(self, event: Event) -> bool: ...
-    def prepare(self, event: Event) -> Prepared: ...
+    def prepare(self, event: Event, *, varying: str = "") -> Prepared: ...
     def quarantine(self, raw: bytes, *, reason: Dropped, source: str) -> asyncio.Future[Receipt]: ...
 
 
@@ -111,9 +111,9 @@ class CollectorIntake:
         """Hand over an event that nobody can repeat; False = overloaded, counted."""
         return self._engine.offer(event)
 
-    def prepare(self, event: Event) -> Prepared:
-        """Look at an event that will be offered many times."""
-        return self._engine.prepare(event)
+    def prepare(self, event: Event, *, varying: str = "") -> Prepared:
+        """Look at an event that will be offered many times, with other values of the label ``varying``."""
+        return self._engine.prepare(event, varying=varying)
 
     def beat(self, beat: Beat) -> asyncio.Future[Receipt] | None:
         """Hand a sign of life to the watch, which counts it."""

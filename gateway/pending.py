@@ -58,6 +58,15 @@ class Run:
         labels = sum(map(len, event.labels)) + sum(map(len, event.labels.values()))
         return len(event.description) + labels + sum(len(file.content) for file in event.attachments)
 
+    def count_one(self, at_ms: int) -> bool:
+        """One more of the same that nobody waits for; False if it grows no more."""
+        if not self.grows:
+            return False
+        self.offered += 1
+        if at_ms > self.last_ms:  # noqa: PLR1730 - calling max() costs more than the rest of this
+            self.last_ms = at_ms
+        return True
+
     def shift(self, by_ms: int) -> None:
         """Move its instants, after a step of the wall clock."""
         self.first_ms += by_ms
@@ -97,13 +106,18 @@ class Pending:
         self._bytes = 0
         self._urgent: dict[str, None] = {}
         """Fingerprints that somebody waits for, in the order in which they became so."""
-        self.inputs = 0
-        """Events that wait."""
         self.waiting = 0
         """How many of them somebody waits for."""
 
     def __len__(self) -> int:
         return len(self._runs) + len(self._patient)
+
+    @property
+    def inputs(self) -> int:
+        """Events that wait."""
+        return sum(run.count for runs in self._runs.values() for run in runs) + sum(
+            run.count for run in self._patient.values()
+        )
 
     @property
     def pressing(self) -> int:
@@ -142,7 +156,6 @@ class Pending:
             self._urgent[mark] = None
             self._entries += 1
             self.waiting += 1
-        self.inputs += 1
         return folded
 
     def _is_full(self, *, for_all: bool) -> bool:
@@ -173,15 +186,6 @@ class Pending:
         if run is None or run.verdict.frequency is not None or _is_mail(run.event):
             return None
         return run
-
-    def count(self, run: Run, at_ms: int) -> bool:
-        """One more that nobody waits for of what ``run`` has; False if it grows no more."""
-        if not run.grows:
-            return False
-        run.offered += 1
-        run.last_ms = max(run.last_ms, at_ms)
-        self.inputs += 1
-        return True
 
     def hasten(self) -> None:
         """Let what is patient go with the next commits; until then it still grows."""
@@ -252,7 +256,6 @@ class Pending:
         for run in runs:
             self._entries += sign * (1 + len(run.waiters))
             self._bytes += sign * run.weight
-            self.inputs += sign * run.count
             self.waiting += sign * len(run.waiters)
 
 

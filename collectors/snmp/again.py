@@ -6,15 +6,14 @@ standard says are cut: one whose lengths or order differ in any way takes the lo
 it is the PDU that is looked for, after its message was verified and decrypted.
 
 Where to cut is a matter of a few lengths, which stand in what is left. So it is guessed from the length of the whole: if
-what is left is known, and was cut at the same places, then the guess was right, and nothing had to be read.
+what is left is known, cut at those places, then the guess was right, and nothing had to be read.
 """
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from collections.abc import Hashable
 from typing import Final, NamedTuple
 
 from gateway.core.event import Event
-from gateway.plugin import Prepared
+from gateway.plugin import Intake, Prepared
 
 _V1, _V2C = 0, 1
 _TRAP_V1, _TRAP = 0xA4, 0xA7
@@ -32,8 +31,9 @@ _LONG: Final = 0x80
 """From here on a length has more octets than one."""
 _LONGEST: Final = 1500
 """Longer traps are not remembered, so that the memory is bounded in octets too."""
-
-Prepare = Callable[[Event], Prepared]
+_MOST_LAYOUTS: Final = 8
+"""Layouts of one length; at one more all is forgotten, so that no look-up takes long."""
+_UPTIME_LABEL: Final = "uptime"
 
 
 class Layout(NamedTuple):
@@ -48,17 +48,8 @@ class Layout(NamedTuple):
 Sender = Hashable
 """Whatever else the event depends on: of v1 and v2c the address, of v3 also the engine, the context and the level."""
 Key = tuple[Sender, bytes, bytes, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What a trap became."""
-
-    layout: Layout
-    uptime_s: int
-    event: Event
-    prepared: Prepared
-    prepare: Prepare
+_Shelf = tuple[int, int, int, int, dict[Key, Prepared]]
+"""A layout, and what the traps of one length that are built so became."""
 
 
 class Again:
@@ -67,51 +58,57 @@ class Again:
     def __init__(self, most: int) -> None:
         """Remember at most ``most`` events; 0 turns it off."""
         self._most = most
-        self._known: dict[Key, _Known] = {}
-        self._layouts: dict[int, Layout] = {}
-        """The likeliest layout of datagrams of a length."""
+        self._count = 0
+        self._shelves: dict[int, list[_Shelf]] = {}
+        """By the length of the datagram; nearly always one."""
 
-    def look(self, sender: Sender, data: bytes) -> Prepared | None:
-        """What the trap would be decoded to, but for the time of its arrival; None if it is not known."""
-        layout = self._layouts.get(len(data))
-        if layout is None:
-            return None
-        request, after_request, ticks, after_ticks = layout
-        key = (sender, data[:request], data[after_request:ticks], data[after_ticks:])
-        known = self._known.get(key)
-        if known is None or known.layout != layout:
-            return self._look_closer(sender, data, layout)
-        uptime_s = (int.from_bytes(data[ticks:after_ticks], "big") & 0xFFFF_FFFF) // 100
-        return known.prepared if uptime_s == known.uptime_s else self._later(key, known, uptime_s)
+    def offer(self, sender: Sender, data: bytes, at_ms: int) -> bool:
+        """Offer what the trap would be decoded to; False if it is not known, and nothing was done."""
+        for request, after_request, ticks, after_ticks, shelf in self._shelves.get(len(data), ()):
+            known = shelf.get((sender, data[:request], data[after_request:ticks], data[after_ticks:]))
+            if known is not None:
+                if not known.count(at_ms):
+                    known.offer(at_ms, _uptime(data, ticks, after_ticks))
+                return True
+        return False
 
-    def remember(self, sender: Sender, data: bytes, event: Event, prepare: Prepare) -> Prepared | None:
-        """Keep what a trap was decoded to, prepared; None if it is not one to remember."""
-        layout = layout_of(data) if self._most and len(data) <= _LONGEST and "uptime" in event.labels else None
-        if layout is None:
-            return None
-        if len(self._known) >= self._most:
-            self._known.clear()
-        self._layouts[len(data)] = layout
-        known = _Known(layout, int(event.labels["uptime"]), event, prepare(event), prepare)
-        self._known[_key(sender, data, layout)] = known
-        return known.prepared
-
-    def _look_closer(self, sender: Sender, data: bytes, guessed: Layout) -> Prepared | None:
-        """Another layout of the same length?"""
+    def offer_new(self, sender: Sender, data: bytes, event: Event, intake: Intake) -> bool:
+        """Offer what a trap was decoded to, and keep it; False if it is none to be kept, and nothing was done."""
+        if not self._most or len(data) > _LONGEST or _UPTIME_LABEL not in event.labels:
+            return False
         layout = layout_of(data)
-        if layout is None or layout == guessed or _key(sender, data, layout) not in self._known:
-            return None
-        self._layouts[len(data)] = layout
-        return self.look(sender, data)
+        if layout is None:
+            return False
+        if self._count >= self._most:
+            self._forget()
+        known = intake.prepare(event, varying=_UPTIME_LABEL)
+        self._shelf(len(data), layout)[_key(sender, data, layout)] = known
+        self._count += 1
+        known.offer(event.at_ms, event.labels[_UPTIME_LABEL])
+        return True
 
-    def _later(self, key: Key, known: _Known, uptime_s: int) -> Prepared:
-        event = replace(known.event, labels={**known.event.labels, "uptime": str(uptime_s)})
-        self._known[key] = known = _Known(known.layout, uptime_s, event, known.prepare(event), known.prepare)
-        return known.prepared
+    def _shelf(self, length: int, layout: Layout) -> dict[Key, Prepared]:
+        for *places, shelf in self._shelves.get(length, ()):
+            if layout == tuple(places):
+                return shelf
+        if len(self._shelves.get(length, ())) >= _MOST_LAYOUTS:
+            self._forget()
+        new: dict[Key, Prepared] = {}
+        self._shelves.setdefault(length, []).append((*layout, new))
+        return new
+
+    def _forget(self) -> None:
+        self._shelves.clear()
+        self._count = 0
 
 
 def _key(sender: Sender, data: bytes, layout: Layout) -> Key:
     return sender, data[: layout.request], data[layout.after_request : layout.ticks], data[layout.after_ticks :]
+
+
+def _uptime(data: bytes, ticks: int, after_ticks: int) -> str:
+    """The label as `collectors.snmp.translate` writes it."""
+    return str((int.from_bytes(data[ticks:after_ticks], "big") & 0xFFFF_FFFF) // 100)
 
 
 # --- layouts -------------------------------------------------------------------------------------

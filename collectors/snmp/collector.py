@@ -117,11 +117,7 @@ class SnmpCollector:
         until_s = now_s + self._config.read_budget_ms / 1000
         count = questions = 0
         try:
-            while count < self._config.read_budget:
-                received = listener.receive()
-                if received is None:
-                    break
-                count += 1
+            for count, received in enumerate(listener.receive(self._config.read_budget), start=1):
                 questions += self._take(listener, received, intake, now_ms, now_s)
                 if not count % _CHECK_TIME_EVERY and self._clock.monotonic_s() >= until_s:
                     break
@@ -135,10 +131,8 @@ class SnmpCollector:
         """Take one datagram as far as it goes; True if it was only an SNMPv3 sender asking who we are."""
         data, _, flags, address = received
         try:
-            known = None if flags & TRUNCATED else self._again.look(address[0], data)
-            if known is None:
+            if flags & TRUNCATED or not self._again.offer(address[0], data, now_ms):
                 return self._take_new(listener, datagram(received), intake, now_ms, now_s)
-            known.offer(now_ms)
         except DecodeError as error:
             intake.dropped(error.reason, source=datagram(received).host, detail=str(error))
         except Exception as error:  # a bug of ours must not let one sender silence all others
@@ -178,11 +172,8 @@ class SnmpCollector:
 
     def _offer(self, sender: again.Sender, data: bytes, event: Event, intake: Intake) -> None:
         """Hand over what was decoded, and know it again."""
-        known = self._again.remember(sender, data, event, intake.prepare)
-        if known is None:
+        if not self._again.offer_new(sender, data, event, intake):
             intake.offer(event)
-        else:
-            known.offer(event.at_ms)
 
     def _message(self, arrival: "Arrival", intake: Intake) -> codec.Message | None:
         """Decode a message of v1 or v2c; None if its community is not ours, which is counted."""
@@ -204,9 +195,7 @@ class SnmpCollector:
             return False
         raw, scoped = trusted.scoped.pdu, trusted.scoped
         sender = (arrival.datagram.host, scoped.engine_id, scoped.context, trusted.flags, trusted.late != "")
-        known = self._again.look(sender, raw)
-        if known is not None:
-            known.offer(arrival.now_ms)
+        if self._again.offer(sender, raw, arrival.now_ms):
             return False
         pdu = codec.decode_pdu(raw, 0, len(raw), version=codec.V3, limits=self._limits)
         if pdu.type is not codec.PduType.INFORM:

@@ -4,7 +4,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -87,16 +87,18 @@ class Listener:
         """Close the socket."""
         self._sock.close()
 
-    def receive(self) -> Received | None:
-        """What comes next, as the kernel gives it, or None if there is nothing now; `datagram` makes words of it.
+    def receive(self, most: int) -> Iterator[Received]:
+        """What has come, as the kernel gives it, until there is nothing or so many; `datagram` makes words of one.
 
         Raises:
             OSError: the socket is broken.
         """
+        receive, largest = self._sock.recvmsg, self._largest
         try:
-            return self._sock.recvmsg(self._largest, _ANCILLARY)
+            for _ in range(most):
+                yield receive(largest, _ANCILLARY)
         except (BlockingIOError, InterruptedError):
-            return None
+            return
 
     def answer(self, datagram: Datagram, data: bytes) -> bool:
         """Send ``data`` back, from the address that was written to; False if the kernel did not take it."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from gateway.core.change import changer
+
 OURSELVES = "tocsin"
 """The collector of events about the daemon itself (inputs lost, a sink refused)."""
 _NO_LABELS: Mapping[str, str] = MappingProxyType({})
@@ -79,6 +81,10 @@ class Event:
     attachments: tuple[Attachment, ...] = ()
     once: bool = False
     """Its source says it only as it begins, not while it lasts: no cap makes a number of it."""
+
+
+event_changed = changer(Event)
+"""An event with other values of some fields."""
 
 
 class BeatKind(StrEnum):

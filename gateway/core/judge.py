@@ -5,14 +5,17 @@ says so. The source's importance raises the impact after the rules have set it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from gateway.core.event import Event
+from gateway.core.event import Event, event_changed
 from gateway.core.inventory import Inventory, Known
-from gateway.core.rules import Rulebook, Verdict
+from gateway.core.rules import Rulebook, Verdict, verdict_changed
 from gateway.core.station import EVENT_MISSING
 
 __all__ = ["Inventory", "Judge", "Known"]
+
+SITE = "site"
+"""The label by which a source without a name of its own is looked up."""
 
 
 class Enriched(dict[str, str]):
@@ -29,6 +32,15 @@ def own_labels(event: Event) -> Mapping[str, str]:
     return labels.own if isinstance(labels, Enriched) else labels
 
 
+def with_label(labels: Mapping[str, str], name: str, value: str) -> Mapping[str, str]:
+    """An event's labels, with another value of one that the collector gave."""
+    if not isinstance(labels, Enriched):
+        return {**labels, name: value}
+    told = Enriched(labels)
+    told[name], told.own = value, {**labels.own, name: value}
+    return told
+
+
 @dataclass(frozen=True, slots=True)
 class Judge:
     """Inventory and rules together; immutable, replaced as a whole by a reload."""
@@ -38,21 +50,26 @@ class Judge:
     expected: Rulebook | None = None
     """Which events are expected: each is a rule that sets nothing."""
 
+    def reads(self, label: str) -> bool:
+        """Whether a verdict may depend on this label."""
+        rulebooks = filter(None, (self.rulebook, self.expected))
+        return label == SITE or any(label in rulebook.reads for rulebook in rulebooks)
+
     def judge(self, event: Event) -> tuple[Event, Verdict]:
         """The event with what the inventory adds, and the verdict on it."""
-        known = self.inventory.look_up(event.source, event.labels.get("site", ""))
+        known = self.inventory.look_up(event.source, event.labels.get(SITE, ""))
         if known is not None and known.labels:
             labels = Enriched({**known.labels, **event.labels})
             labels.own = event.labels
-            event = replace(event, labels=labels)
+            event = event_changed(event, labels=labels)
         verdict = self.rulebook.judge(event)
         if verdict.source != event.source:
-            known = self.inventory.look_up(verdict.source, event.labels.get("site", ""))
+            known = self.inventory.look_up(verdict.source, event.labels.get(SITE, ""))
         if self.expected is not None and event.condition != EVENT_MISSING:
-            verdict = replace(verdict, expected=self.expected.matching(event))
+            verdict = verdict_changed(verdict, expected=self.expected.matching(event))
         if known is None:
             return event, verdict
         impact, team = verdict.impact.raised(known.steps or 0), verdict.team or known.team
         if impact is verdict.impact and team == verdict.team:
             return event, verdict
-        return event, replace(verdict, impact=impact, team=team)
+        return event, verdict_changed(verdict, impact=impact, team=team)

@@ -169,6 +169,11 @@ class Template:
                 return f'"{begun}" has no end: write {{field}}, as in "{{source}} is down"'
         return ""
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The names of its fields."""
+        return self._parts[1::2]
+
     def render(self, fields: Fields) -> str:
         """The text with each field's value put in; what is not a field name stays as it is."""
         said = list(self._parts)

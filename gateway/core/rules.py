@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 
+from gateway.core.change import changer
 from gateway.core.counting import Frequency
 from gateway.core.event import Event, EventKind
 from gateway.core.fingerprint import fingerprint
@@ -19,6 +20,8 @@ from gateway.core.match import NO_CAPTURES, Fields, Matcher, Template, fields_of
 from gateway.core.ruleindex import RuleIndex
 
 DEFAULT_RULE = "default"
+TRAP_OID = "trap_oid"
+"""The label that a rule's condition may name, too."""
 FLAP = FlapLimits()
 HOUR_MS = 3_600_000
 MOST_REMEMBERED = 4096
@@ -113,6 +116,10 @@ class Verdict:
     """The expectations that the event meets (`[[expect]]`)."""
 
 
+verdict_changed = changer(Verdict)
+"""A verdict with other values of some fields."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """What became of one rule that came close."""
@@ -172,6 +179,8 @@ class Rulebook:
             place: RuleIndex([(order, self.rules[order].matchers) for order in orders])
             for place, orders in groups.items()
         }
+        self.reads = frozenset({TRAP_OID, *_read_by(defaults)}.union(*map(_reads, self.rules)))
+        """Fields that a verdict may depend on; a name that is captured by a rule may be none of the event's."""
         self._contests: dict[tuple[str, str, str], _Contest] = {}
         self._shared: dict[tuple[_Place, ...], _Contest] = {}
 
@@ -207,7 +216,7 @@ class Rulebook:
     def explain(self, event: Event) -> list[Explanation]:
         """What became of every rule that looks at this condition, in the order in which they were tried."""
         said, winner = [], ""
-        names = {event.condition, event.labels.get("trap_oid", "")}
+        names = {event.condition, event.labels.get(TRAP_OID, "")}
         for rule in self.rules:  # each by itself: no index, so that the two check each other
             if rule.conditions and names.isdisjoint(rule.conditions):
                 continue
@@ -237,7 +246,7 @@ class Rulebook:
         return [self._compiled[order] for order in sorted(orders.union(contest.orders))]
 
     def _contest(self, event: Event) -> _Contest:
-        key = (event.collector, event.condition, event.labels.get("trap_oid", ""))
+        key = (event.collector, event.condition, event.labels.get(TRAP_OID, ""))
         contest = self._contests.get(key)
         if contest is None:
             if len(self._contests) >= MOST_REMEMBERED:
@@ -273,6 +282,17 @@ class Rulebook:
                 others = f"; {held} of its {len(rule.matchers)} matchers hold" if held else ""
                 return f"{matcher} does not hold: {matcher.field} is {look_up(matcher.field)[:120]!r}{others}"
         return ""
+
+
+def _reads(rule: Rule) -> set[str]:
+    return {matcher.field for matcher in rule.matchers} | _read_by(rule.setting)
+
+
+def _read_by(setting: Setting) -> set[str]:
+    """The fields whose values it puts in."""
+    values = [getattr(setting, item.name) for item in fields(Setting)]
+    templates = [value.reads for value in values if isinstance(value, Template)]
+    return set().union(*templates, setting.identity or (), setting.impact_by or ())
 
 
 def _match(matchers: Sequence[Matcher], look_up: Fields) -> Mapping[str, str] | None:

@@ -145,9 +145,9 @@ class Engine:
             return True
         return self.offer_judged(*judged)
 
-    def prepare(self, event: Event) -> PreparedEvent:
-        """Look once at an event that will be offered many times."""
-        return PreparedEvent(self, self._pending, event)
+    def prepare(self, event: Event, *, varying: str = "") -> PreparedEvent:
+        """Look once at an event that will be offered many times, with other values of the label ``varying``."""
+        return PreparedEvent(self, self._pending, event, varying=varying)
 
     def quarantine(self, raw: bytes, *, reason: Dropped, source: str) -> asyncio.Future[Receipt]:
         """Keep what cannot be parsed; the future is done when it is on disk."""

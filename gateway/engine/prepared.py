@@ -1,14 +1,14 @@
 """An event that comes many times, as a storm's events do: judged once, and counted while its run waits.
 
-What comes of it is what `Engine.offer` would make of each: the judgement is made anew when the rules are others, and a
-run is only counted up while it is the last of its fingerprint, so that a raise, a clear and a raise stay three runs.
+What comes of it is what `Engine.offer` would make of each: the judgement is made anew when the rules are others, or look at
+the label that varies and find another value. A run is only counted up while it is the last of its fingerprint, so that a
+raise, a clear and a raise stay three runs.
 """
 
-from dataclasses import replace
 from typing import Protocol
 
-from gateway.core.event import Event
-from gateway.core.judge import Judge
+from gateway.core.event import Event, event_changed
+from gateway.core.judge import Judge, with_label
 from gateway.core.rules import Verdict
 from gateway.pending import Pending, Run
 
@@ -24,32 +24,51 @@ class _Engine(Protocol):
 class PreparedEvent:
     """Implements `gateway.plugin.Prepared`."""
 
-    __slots__ = ("_engine", "_event", "_judge", "_judged", "_pending", "_run")
+    __slots__ = ("_engine", "_event", "_judge", "_judged", "_pending", "_reads", "_run", "_value", "_varying")
 
-    def __init__(self, engine: _Engine, pending: Pending, event: Event) -> None:
+    def __init__(self, engine: _Engine, pending: Pending, event: Event, *, varying: str = "") -> None:
         self._engine = engine
         self._pending = pending
         self._event = event
+        self._varying = varying
+        self._value = event.labels.get(varying, "")
+        """Of the label that varies: what the event and the judgement have."""
         self._judge: Judge | None = None
         """Who made the judgement."""
         self._judged: tuple[Event, Verdict] | None = None
+        self._reads = False
+        """Whether with another value the judgement may be another."""
         self._run: Run | None = None
         """The run that it was part of last."""
 
-    def offer(self, at_ms: int) -> bool:
-        """One more at ``at_ms``; False = overloaded, counted."""
+    def count(self, at_ms: int) -> bool:
+        """One more at ``at_ms`` if its run waits, and whatever the label that varies says; else False."""
         run = self._run
-        if run is not None and self._judge is self._engine.judge and self._pending.count(run, at_ms):
-            return True
-        return self._offer(at_ms)
+        return run is not None and self._judge is self._engine.judge and not self._reads and run.count_one(at_ms)
 
-    def _offer(self, at_ms: int) -> bool:
-        engine = self._engine
-        if self._judge is not engine.judge:
-            self._judge, self._judged = engine.judge, engine.judged(self._event)
+    def offer(self, at_ms: int, value: str = "") -> bool:
+        """One more at ``at_ms``; False = overloaded, counted."""
+        engine, run = self._engine, self._run
+        if self._judge is not engine.judge or (self._reads and value != self._value):
+            self._judge_anew(value)
+        elif run is not None and run.count_one(at_ms):
+            return True
         if self._judged is None:  # the rules cannot bear it: the engine sets it aside
-            return engine.offer(replace(self._event, at_ms=at_ms))
+            return engine.offer(self._said(self._event, at_ms, value))
         event, verdict = self._judged
-        taken = engine.offer_judged(replace(event, at_ms=at_ms), verdict)
+        taken = engine.offer_judged(self._said(event, at_ms, value), verdict)
         self._run = self._pending.waiting_for(verdict.fingerprint) if taken else None
         return taken
+
+    def _judge_anew(self, value: str) -> None:
+        self._event, self._value = self._said(self._event, self._event.at_ms, value), value
+        self._judge = judge = self._engine.judge
+        self._judged = self._engine.judged(self._event)
+        self._reads = bool(self._varying) and judge.reads(self._varying)
+        self._run = None
+
+    def _said(self, event: Event, at_ms: int, value: str) -> Event:
+        """The event as it was said this time."""
+        same = value == self._value
+        labels = event.labels if same else with_label(event.labels, self._varying, value)
+        return event_changed(event, at_ms=at_ms, labels=labels)

@@ -38,8 +38,12 @@ class Receipt:
 class Prepared(Protocol):
     """An event that comes many times: looked at once, and then merely counted where that comes to the same."""
 
-    def offer(self, at_ms: int) -> bool:
-        """The same as `Intake.offer` of the event with this ``at_ms``."""
+    def count(self, at_ms: int) -> bool:
+        """Offer it by counting one more, if that is all that would come of it; False: nothing was done, call `offer`."""
+        ...
+
+    def offer(self, at_ms: int, value: str = "") -> bool:
+        """The same as `Intake.offer` of the event with this ``at_ms``, and this value of the label that varies."""
         ...
 
 
@@ -58,8 +62,11 @@ class Intake(Protocol):
         """Take an event that cannot be acknowledged; False = overloaded, already counted as dropped."""
         ...
 
-    def prepare(self, event: Event) -> Prepared:
-        """Look at an event that nobody waits for and that will be offered many times; this alone offers nothing."""
+    def prepare(self, event: Event, *, varying: str = "") -> Prepared:
+        """Look at an event that nobody waits for and that will be offered many times; this alone offers nothing.
+
+        ``varying`` is the name of a label that has another value from time to time, such as a counter of seconds.
+        """
         ...
 
     def beat(self, beat: Beat) -> asyncio.Future[Receipt] | None:

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from gateway.core.event import Beat, Event
+from gateway.core.judge import with_label
 from gateway.core.reason import Dropped, Reason
 from gateway.core.told import Told
 from gateway.plugin import Overloaded, Prepared, Receipt
@@ -41,9 +42,9 @@ class RecordingIntake:
         self._arrived.set()
         return True
 
-    def prepare(self, event: Event) -> Prepared:
+    def prepare(self, event: Event, *, varying: str = "") -> Prepared:
         """Record each time that it is offered."""
-        return _Prepared(self, event)
+        return _Prepared(self, event, varying)
 
     def beat(self, beat: Beat) -> asyncio.Future[Receipt] | None:
         """Record the beat; a faulty one has something to wait for."""
@@ -113,6 +114,13 @@ class RecordingIntake:
 class _Prepared:
     intake: RecordingIntake
     event: Event
+    varying: str
 
-    def offer(self, at_ms: int) -> bool:
-        return self.intake.offer(replace(self.event, at_ms=at_ms))
+    def count(self, at_ms: int) -> bool:
+        """Nothing is a mere number here: each is recorded."""
+        return False
+
+    def offer(self, at_ms: int, value: str = "") -> bool:
+        labels = self.event.labels
+        told = with_label(labels, self.varying, value) if self.varying else labels
+        return self.intake.offer(replace(self.event, at_ms=at_ms, labels=told))

@@ -1,15 +1,16 @@
 """Rules, matchers, templates: who wins, why others lose, and that hostile text costs nothing."""
 
 import time
+from dataclasses import replace
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.event import EventKind
+from gateway.core.event import Event, EventKind
 from gateway.core.impact import Impact
-from gateway.core.judge import Inventory, Judge, Known
+from gateway.core.judge import Inventory, Judge, Known, own_labels, with_label
 from gateway.core.match import Matcher, Operator, Template, fields_of
 from gateway.core.rules import Rule, Rulebook, Setting
 
@@ -236,3 +237,58 @@ def test_importance_is_that_of_the_source_which_the_rule_named(say) -> None:
     event = say.event(labels={"host": "db1"})
     assert judge.judge(event)[1].impact is Impact.CRITICAL
     assert judge.judge(event)[1].fingerprint == "1:linkDown|db1|"
+
+
+# --- what a verdict depends on ---------------------------------------------------------------------
+
+
+def event(**labels: str) -> Event:
+    return Event(
+        collector="snmp", source="r1", condition="linkDown", kind=EventKind.RAISE, at_ms=0, labels=labels
+    )  # fmt: skip
+
+
+def mentioning(field: str, way: int) -> Rule:
+    """A rule that looks at a field, in one of the ways that there are."""
+    template = Template(f"is {{{field}}}")
+    return rule(
+        f"{field} {way}",
+        *((f"{field} = 2",) if way == 0 else ()),
+        **[
+            {},
+            {"identity": (field,)},
+            {"impact_by": {field: {"2": Impact.HIGH}}},
+            *({name: template} for name in ("condition", "source", "object", "severity", "summary", "runbook")),
+        ][way],
+    )
+
+
+@given(
+    st.lists(st.builds(mentioning, st.sampled_from(["uptime", "port"]), st.integers(0, 8)), max_size=4),
+    st.sampled_from(["rule", "continue", "default", "expected"]),
+)
+def test_a_verdict_depends_on_no_label_that_the_judge_does_not_read(rules: list[Rule], where: str) -> None:
+    rules = [replace(one, proceed=where == "continue") for one in rules]
+    defaults = rules[0].setting.filled_from(DEFAULTS) if rules and where == "default" else DEFAULTS
+    rulebook = Rulebook(rules if where in ("rule", "continue") else (), defaults=defaults)
+    judge = Judge(rulebook, expected=book(*rules) if where == "expected" else None)
+    verdicts = [judge.judge(event(uptime=now, port="2"))[1] for now in ("1", "2")]
+    assert judge.reads("uptime") or verdicts[0] == verdicts[1]
+    assert not judge.reads("port") or any("port" in one.name for one in rules)
+
+
+@pytest.mark.parametrize("read", ["site", "trap_oid"])
+def test_a_judge_reads_labels_that_no_rule_names(read: str) -> None:
+    assert Judge(book()).reads(read)
+    assert not Judge(book()).reads("uptime")
+
+
+@given(st.booleans())
+def test_another_value_of_a_label_leaves_the_rest_and_tells_the_own_ones_apart(known: bool) -> None:
+    judge = Judge(book(), Inventory({"r1": Known(labels={"role": "core"})} if known else {}))
+    told, _ = judge.judge(event(uptime="1", port="2"))
+    labels = with_label(told.labels, "uptime", "3")
+    own = {"uptime": "3", "port": "2"}
+    assert labels == own | ({"role": "core"} if known else {})
+    assert own_labels(replace(told, labels=labels)) == own
+    assert told.labels["uptime"] == own_labels(told)["uptime"] == "1"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.core import operation as outbox
 from gateway.core.decision import OperationKind, Rank
 from gateway.core.draft import LONGEST_TITLE, draft
+from gateway.core.event import Event, EventKind, event_changed
 from gateway.core.fingerprint import LONGEST, fingerprint
 from gateway.core.ids import ALPHABET, IdMaker, encode, is_id
 from gateway.core.impact import Impact, graver
@@ -253,5 +254,9 @@ def test_a_changed_incident_is_a_replaced_one():
     changes = {"occurrences": 7, "labels": {"a": "b"}, "due_ms": 9}
     assert changed(known, **changes) == replace(known, **changes)
     assert known.occurrences == 1
+    event = Event(collector="snmp", source="s", condition="c", kind=EventKind.RAISE, at_ms=1, labels={"a": "b"})
+    assert event_changed(event, at_ms=2) == replace(event, at_ms=2)
+    with pytest.raises(AttributeError):
+        event_changed(event, nothing=1)
     with pytest.raises(AttributeError):
         changed(known, nothing=1)

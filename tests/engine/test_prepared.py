@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.counting import Frequency
+from gateway.core.inventory import Inventory, Known
+from gateway.core.judge import own_labels
 
 FOLDERS = itertools.count()
 KINDS = (("r1", "raise"), ("r1", "clear"), ("r2", "raise"), ("r2", "note"), ("mail", "raise"))
@@ -19,14 +21,15 @@ acts = st.lists(
 
 
 async def _outcome(bench: Any) -> list[Any]:
-    kept = ("fingerprint", "state", "impact", "occurrences", "first_seen_ms", "last_seen_ms", "summary")
+    kept = ("fingerprint", "state", "impact", "occurrences", "first_seen_ms", "last_seen_ms", "summary", "labels")
     incidents = [{name: item[name] for name in kept} for item in await bench.incidents()]
     operations = [(one["sink"], one["kind"], one["rank"]) for one in (await bench.reader.operations()).items]
     return [sorted(map(str, incidents)), sorted(operations)]
 
 
 def _told(run: Any) -> tuple[Any, ...]:
-    return run.verdict, run.event.source, run.offered, run.first_ms, run.last_ms
+    first = run.event
+    return run.verdict, first.source, first.labels, own_labels(first), run.offered, run.first_ms, run.last_ms
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -34,11 +37,16 @@ def _told(run: Any) -> tuple[Any, ...]:
     acts=acts,
     later=st.lists(st.integers(-3, 50), min_size=25, max_size=25),
     frequency=st.sampled_from([None, None, Frequency(count=3, within_ms=60)]),
+    reads=st.sampled_from(["summary", "object", ""]),
+    known=st.booleans(),
 )
-async def test_prepared_events_come_to_what_plain_ones_do(build, say, acts, later, frequency) -> None:
+async def test_prepared_events_come_to_what_plain_ones_do(build, say, acts, later, frequency, reads, known) -> None:
+    """Whether the rules look at the label that varies, or not, and whether the inventory knows the source, or not."""
     seen = []
+    rules = say.judge(frequency=frequency, **({reads: say.Template("{uptime}")} if reads else {}))
+    judge = replace(rules, inventory=Inventory({"r1": Known(labels={"role": "core"})} if known else {}))
     for prepares in (True, False):
-        async with build(runs=False, folder=f"prepared{next(FOLDERS)}", frequency=frequency) as bench:
+        async with build(runs=False, folder=f"prepared{next(FOLDERS)}", judged_by=judge) as bench:
             engine, prepared, at_ms = bench.engine, {}, bench.clock.now_ms()
             for act, more in zip(acts, later, strict=False):
                 at_ms += more
@@ -51,9 +59,12 @@ async def test_prepared_events_come_to_what_plain_ones_do(build, say, acts, late
                 else:
                     source, kind = act
                     known_as = ("mid:<1@x>",) if source == "mail" else ()
-                    event = bench.event(source, kind, at_ms=at_ms, summary="old", known_as=known_as)
+                    uptime = str(more % 3)
+                    labels = {"uptime": uptime, "port": "1"}
+                    event = bench.event(source, kind, at_ms=at_ms, summary="old", known_as=known_as, labels=labels)
                     if prepares:
-                        assert prepared.setdefault(act, engine.prepare(replace(event, at_ms=0))).offer(at_ms)
+                        again = prepared.setdefault(act, engine.prepare(replace(event, at_ms=0), varying="uptime"))
+                        assert again.count(at_ms) or again.offer(at_ms, uptime)
                     else:
                         assert engine.offer(event)
             waits = [_told(run) for runs in engine._pending._runs.values() for run in runs]
@@ -68,15 +79,16 @@ async def test_prepared_events_come_to_what_plain_ones_do(build, say, acts, late
 async def test_one_more_always_has_room_and_another_is_refused(build, say, limit: int) -> None:
     async with build(runs=False, limits=say.Limits(pending_max=limit)) as bench:
         events = [bench.engine.prepare(bench.event(f"r{number}")) for number in range(3)]
-        told = [[event.offer(1) for _ in range(2)] for event in events]
+        told = [[event.count(1) or event.offer(1) for _ in range(2)] for event in events]
         assert told == [[number < limit] * 2 for number in range(3)]
         assert bench.engine._pending.inputs == 2 * limit
 
 
-async def test_judged_once_and_again_after_a_reload(build, say) -> None:
+@pytest.mark.parametrize(("reads", "judged"), [(False, 1), (True, 3)])
+async def test_judged_anew_for_another_value_only_if_the_judge_reads_it(build, say, reads: bool, judged: int) -> None:
     class Counting:
         def __init__(self, judge: Any) -> None:
-            self.judge_, self.count = judge, 0
+            self.judge_, self.count, self.reads = judge, 0, lambda label: reads and label == "uptime"
 
         def judge(self, event: Any) -> Any:
             self.count += 1
@@ -84,22 +96,35 @@ async def test_judged_once_and_again_after_a_reload(build, say) -> None:
 
     first, second = Counting(say.judge()), Counting(say.judge())
     async with build(runs=False, judged_by=first) as bench:
-        event = bench.engine.prepare(bench.event())
-        for _ in range(3):
-            event.offer(bench.clock.now_ms())
-            await bench.engine.drain()
+        event = bench.engine.prepare(bench.event(labels={"uptime": "1"}), varying="uptime")
+        for now in ("1", "1", "2", "2", "3"):
+            event.offer(bench.clock.now_ms(), now)
+            (run,) = bench.engine._pending.take(9)
+            assert run.event.labels["uptime"] == now
+        assert first.count == judged
         bench.engine.judge = second
-        event.offer(bench.clock.now_ms())
-        assert (first.count, second.count) == (1, 1)
+        assert not event.count(bench.clock.now_ms())
+        event.offer(bench.clock.now_ms(), "3")
+        assert (first.count, second.count) == (judged, 1)
+        assert event.count(bench.clock.now_ms()) is not reads
 
 
-async def test_what_the_rules_cannot_bear_is_set_aside_each_time(build) -> None:
+async def test_what_the_rules_cannot_bear_is_set_aside_each_time(build, say) -> None:
     class Broken:
         def judge(self, _event: Any) -> Any:
             raise RuntimeError("a bug")
 
-    async with build(judged_by=Broken()) as bench:
+    async with build(runs=False, judged_by=Broken()) as bench:
         event = bench.engine.prepare(bench.event())
         assert event.offer(1)
+        assert not event.count(2)
         assert event.offer(2)
         assert len(bench.engine._pending) == 0
+
+        bench.engine.judge = say.judge()
+        assert event.offer(3)
+        assert event.count(4)
+        bench.engine.judge = Broken()
+        assert event.offer(5)
+        assert event.offer(6)
+        assert bench.engine._pending.inputs == 2

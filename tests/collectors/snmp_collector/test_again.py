@@ -1,7 +1,6 @@
 """A repeat becomes the very event that decoding it would give; everything odd takes the long way."""
 
 import contextlib
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,6 +10,7 @@ from collectors.snmp import again, codec
 from collectors.snmp.ber import DecodeError
 from collectors.snmp.names import standard
 from collectors.snmp.translate import to_event
+from gateway.testing.intake import RecordingIntake
 from tests.traps import Trouble, troubles
 
 UPTIME, TRAP_OID, INDEX = "1.3.6.1.2.1.1.3.0", "1.3.6.1.6.3.1.1.4.1.0", "1.3.6.1.2.1.2.2.1.1.7"
@@ -35,19 +35,17 @@ def fresh(data, at_ms=0, host=HOST):
     return to_event(pdu, address=host, names=standard(), at_ms=at_ms, collector="snmp")
 
 
-class Heard:
-    """What a prepared event would be offered as."""
-
-    def __init__(self, event):
-        self.event = event
-
-    def offer(self, at_ms):
-        return replace(self.event, at_ms=at_ms)
+INTAKE = RecordingIntake()
 
 
 def looked(seen, data, at_ms=0, host=HOST):
-    known = seen.look(host, data)
-    return known and known.offer(at_ms)
+    """What it is offered as, if it is known."""
+    return INTAKE.events.pop() if seen.offer(host, data, at_ms) else None
+
+
+def kept(seen, data, event, host=HOST):
+    """What it was offered as, if it is kept."""
+    return INTAKE.events.pop() if seen.offer_new(host, data, event, INTAKE) else None
 
 
 @given(NUMBERS, NUMBERS, NUMBERS, st.sampled_from([0, 20, 120, 160, 300, 1000]), st.integers(0, 2**40))
@@ -57,11 +55,11 @@ def test_a_repeat_becomes_what_decoding_would_make_of_it(first, later, request_i
     original = trap(ticks=first, text=text)
     repeat = trap(ticks=later, request_id=request_id, text=text)
     assert looked(seen, original) is None
-    seen.remember(HOST, original, fresh(original), Heard)
+    kept(seen, original, fresh(original))
     assert looked(seen, original, at_ms) == fresh(original, at_ms)
 
     assert looked(seen, repeat, at_ms) in (None, fresh(repeat, at_ms))
-    seen.remember(HOST, repeat, fresh(repeat), Heard)  # now its lengths are known
+    kept(seen, repeat, fresh(repeat))  # now its lengths are known
     for data in (original, repeat, original):
         assert looked(seen, data, at_ms) == fresh(data, at_ms)
 
@@ -70,7 +68,7 @@ def test_a_repeat_becomes_what_decoding_would_make_of_it(first, later, request_i
 def test_a_repeat_of_a_v1_trap_too(first, later, at_ms):
     seen = again.Again(10)
     original, repeat = (V1.told(ticks * 1000) for ticks in (first, later))
-    seen.remember(HOST, original, fresh(original), Heard)
+    kept(seen, original, fresh(original))
     if len(original) == len(repeat):
         assert looked(seen, repeat, at_ms) == fresh(repeat, at_ms)
 
@@ -84,12 +82,12 @@ def test_a_repeat_within_an_encrypted_message_too(first, later, request_id):
         return data[data.index(b"public") + len(b"public") :]
 
     original, repeat = trap(ticks=first), trap(ticks=later, request_id=request_id)
-    seen.remember(sender, pdu(original), fresh(original), Heard)
+    kept(seen, pdu(original), fresh(original), sender)
     assert looked(seen, pdu(repeat), host=sender) in (None, fresh(repeat))
-    seen.remember(sender, pdu(repeat), fresh(repeat), Heard)
+    kept(seen, pdu(repeat), fresh(repeat), sender)
     for data in (original, repeat):
         assert looked(seen, pdu(data), host=sender) == fresh(data)
-        assert not seen.look(HOST, pdu(data))
+        assert not looked(seen, pdu(data))
     assert not again.layout_of(pdu(trap(kind=codec.PduType.INFORM)))
 
 
@@ -101,18 +99,17 @@ def test_a_stream_gives_the_same_with_and_without_it(told, most):
         data, host = known[which].told(number * 1000), known[which].address
         event = fresh(data, at_ms, host)
         assert looked(seen, data, at_ms, host) in (None, event)
-        kept = seen.remember(host, data, event, Heard)
-        assert kept.offer(at_ms) == event
+        assert kept(seen, data, event, host) == event
         assert looked(seen, data, at_ms, host) == event
 
 
 def test_another_sender_community_or_word_is_another_trap():
     seen = again.Again(10)
-    seen.remember(HOST, trap(), fresh(trap()), Heard)
-    assert seen.look(HOST, trap())
-    assert not seen.look("192.0.2.2", trap())
+    kept(seen, trap(), fresh(trap()))
+    assert looked(seen, trap())
+    assert not looked(seen, trap(), host="192.0.2.2")
     for other in (trap(community=b"publik"), trap(text=b"x")):
-        assert not seen.look(HOST, other)
+        assert not looked(seen, other)
 
 
 def test_two_layouts_of_one_length_are_told_apart():
@@ -122,7 +119,7 @@ def test_two_layouts_of_one_length_are_told_apart():
     assert again.layout_of(short) != again.layout_of(long)
     seen = again.Again(10)
     for data in (short, long):
-        seen.remember(HOST, data, fresh(data), Heard)
+        kept(seen, data, fresh(data))
     for data in (short, long, short):
         assert looked(seen, data) == fresh(data)
     a, b, c, d = again.layout_of(long)
@@ -130,8 +127,7 @@ def test_two_layouts_of_one_length_are_told_apart():
     forged = short[: first.request] + long[a:b] + short[first.after_request : first.ticks] + long[c:d]
     forged += short[first.after_ticks :]
     assert len(forged) == len(short)
-    seen.look(HOST, long)  # so that the guess is the wrong one
-    assert seen.look(HOST, forged) is None
+    assert looked(seen, forged) is None
 
 
 @pytest.mark.parametrize(
@@ -162,9 +158,9 @@ def test_an_indefinite_length_is_not_taken_for_128_octets():
 @given(st.binary(max_size=80))
 def test_any_octets_are_looked_at_without_an_error(data):
     seen = again.Again(10)
-    seen.remember(HOST, trap(), fresh(trap()), Heard)
+    kept(seen, trap(), fresh(trap()))
     again.layout_of(data)
-    assert seen.look(HOST, data) is None
+    assert looked(seen, data) is None
 
 
 @given(
@@ -177,7 +173,7 @@ def test_what_looks_like_a_known_trap_decodes_like_it(original, damage):
     for at, octet in damage:
         changed[at % len(changed)] = octet
     seen = again.Again(10)
-    seen.remember(HOST, original, fresh(original), Heard)
+    kept(seen, original, fresh(original))
     known = looked(seen, bytes(changed))
     if known is not None:
         assert known == fresh(bytes(changed))
@@ -185,14 +181,25 @@ def test_what_looks_like_a_known_trap_decodes_like_it(original, damage):
         fresh(bytes(changed))
 
 
+def test_so_many_layouts_of_one_length_are_remembered():
+    """No sender can make the look-up of its traps long; at one layout more all is forgotten."""
+    traps = [trap(community=bytes(octets), text=bytes(40 - octets)) for octets in range(9)]
+    assert (len({len(data) for data in traps}), len(set(map(again.layout_of, traps)))) == (1, 9)
+    seen = again.Again(1000)
+    assert [bool(kept(seen, data, fresh(data))) for data in traps[:8]] == [True] * 8
+    assert [bool(looked(seen, data)) for data in traps] == [True] * 8 + [False]
+    assert kept(seen, traps[8], fresh(traps[8]))
+    assert [bool(looked(seen, data)) for data in traps] == [False] * 8 + [True]
+
+
 def test_the_memory_is_bounded_and_can_be_turned_off():
     small, off = again.Again(2), again.Again(0)
     traps = [trap(text=b"%d" % number) for number in range(3)]
     for data in traps:
-        assert small.remember(HOST, data, fresh(data), Heard)
-        assert off.remember(HOST, data, fresh(data), Heard) is None
+        assert kept(small, data, fresh(data))
+        assert kept(off, data, fresh(data)) is None
     long = trap(text=bytes(1500))
-    assert small.remember(HOST, long, fresh(long), Heard) is None
+    assert kept(small, long, fresh(long)) is None
 
-    assert [small.look(HOST, data) is not None for data in (*traps, long)] == [False, False, True, False]
-    assert off.look(HOST, traps[0]) is None
+    assert [looked(small, data) is not None for data in (*traps, long)] == [False, False, True, False]
+    assert looked(off, traps[0]) is None

@@ -430,7 +430,7 @@ async def test_a_broken_socket_ends_the_collector(made_with):
         def fileno(self):
             return ours
 
-        def receive(self):
+        def receive(self, most):
             raise OSError("the interface is gone")
 
         def dropped(self):

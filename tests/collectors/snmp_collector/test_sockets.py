@@ -23,7 +23,7 @@ def test_ipv4_over_a_dual_socket_is_answered_from_where_it_was_sent_to(sender):
     sender.settimeout(2)
     sender.connect(("127.0.0.9", listener.port))
     sender.send(b"question")
-    datagram = words_of(listener.receive())
+    datagram = words_of(next(listener.receive(1)))
     sent = listener.answer(datagram, b"answer")
     listener.close()
 
