@@ -393,7 +393,7 @@ async def test_being_cancelled_together_with_an_answer_is_not_forgotten(listenin
         writer.write(b"\x30" + bytes([len(publish) + 2, 0, len(BEAT)]) + publish + answer)
         await reader.read()
 
-    async with asyncio.timeout(5), Peer(broker) as peer:
+    async with asyncio.timeout(60), Peer(broker) as peer:
         settings = {"connected": False, "protocol": "3.1.1", "intake": ImpatientIntake(turns), "status_topic": ""}
         async with listening(peer.url, **settings) as intake:
             await eventually(lambda: intake.beats)
