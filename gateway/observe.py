@@ -8,6 +8,7 @@ import structlog
 
 from gateway import metrics
 from gateway.core.pace import Breaker
+from gateway.core.reason import Failed
 from gateway.core.ticket import Observation, Ticket
 from gateway.plugin import Clock, Retry, Sink
 from gateway.store.api import Store, StoreError
@@ -39,7 +40,7 @@ class SinkObservation:
         breaker: Breaker,
         every_s: float,
     ) -> None:
-        """Poll ``sink`` each ``every_s`` seconds, unless ``breaker`` (delivery's) is open."""
+        """Poll ``sink`` each ``every_s`` seconds, unless ``breaker`` (delivery's) spares the tracker."""
         self._name = name
         self._sink = sink
         self._store = store
@@ -53,7 +54,7 @@ class SinkObservation:
         """Serve until cancelled; a poll that fails is made again at the next turn."""
         while True:
             await self._clock.sleep(self._every_s)
-            if not self._breaker.closed:
+            if self._breaker.spares(now_s=self._clock.monotonic_s()):
                 continue
             try:
                 await self.poll()
@@ -99,8 +100,13 @@ class SinkObservation:
 
     async def _look_at(self, tickets: Sequence[Ticket], *, since_ms: int) -> None:
         by_id = {ticket.ref.id: ticket for ticket in tickets if ticket.ref is not None}
-        async with asyncio.timeout(LOOK_TIMEOUT_S):
-            seen = await self._sink.observe([ticket.ref for ticket in tickets if ticket.ref is not None])
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                seen = await self._sink.observe([ticket.ref for ticket in tickets if ticket.ref is not None])
+        except Retry as error:
+            if error.reason is Failed.RATE_LIMITED:
+                self._breaker.spare(error.after_s, now_s=self._clock.monotonic_s())
+            raise
         metrics.OBSERVATIONS.labels(self._name).inc(len(seen))
         pairs = [(by_id[asked], one) for one in seen if (asked := one.asked or one.ref.id) in by_id]
         if pairs:

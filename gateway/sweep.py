@@ -18,11 +18,11 @@ from gateway.core.decision import Decision, Entry, OperationKind, Rank, Wish
 from gateway.core.draft import draft
 from gateway.core.incident import Incident
 from gateway.core.pace import Breaker
-from gateway.core.reason import Reason
+from gateway.core.reason import Failed, Reason
 from gateway.core.sweep import Sweep, Verdict, judge, later, looked
 from gateway.core.text import one_line
 from gateway.core.ticket import MARK_PREFIX, Comment, Observation, Ticket, TicketField, TicketRef, TicketState
-from gateway.plugin import Clock, FindsComments, FindsDuplicates, Reject, Sink
+from gateway.plugin import Clock, FindsComments, FindsDuplicates, Reject, Retry, Sink
 from gateway.store.api import Store, StoreError, Transaction
 
 log = structlog.get_logger()
@@ -53,7 +53,7 @@ class SinkSweeper:
     def __init__(
         self, name: str, sink: SweptSink, *, store: Store, clock: Clock, breaker: Breaker, wake: Callable[[], None]
     ) -> None:
-        """Sweep ``sink`` unless ``breaker`` (delivery's) is open; ``wake`` delivery when the outbox holds more."""
+        """Sweep ``sink`` unless ``breaker`` (delivery's) spares it; ``wake`` delivery when the outbox holds more."""
         self._name = name
         self._sink = sink
         self._store = store
@@ -66,15 +66,13 @@ class SinkSweeper:
         """Serve until cancelled."""
         while True:
             await self._clock.sleep(TURN_S)
-            if not self._breaker.closed:
-                continue
             try:
                 await self.turn()
             except StoreError as error:
                 log.warning("sweep.delayed", sink=self._name, why=str(error))
 
     async def turn(self) -> None:
-        """Make the looks that are due.
+        """Make the looks that are due, as long as the tracker is not spared.
 
         Raises:
             StoreError: the store could not be asked; what was not written down is looked at again.
@@ -82,6 +80,8 @@ class SinkSweeper:
         now_ms = self._clock.now_ms()
         due = await self._store.run(lambda tx: tx.due_sweeps(self._name, now_ms=now_ms, limit=SWEEPS_PER_TURN))
         for sweep in due:
+            if self._breaker.spares(now_s=self._clock.monotonic_s()):
+                return
             after = await self._tried(sweep)
             await self._store.run(lambda tx, sweep=sweep, after=after: tx.settle_sweep(sweep, after))  # type: ignore[misc]
 
@@ -92,6 +92,8 @@ class SinkSweeper:
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; a look that failed is made again
+            if isinstance(error, Retry) and error.reason is Failed.RATE_LIMITED:
+                self._breaker.spare(error.after_s, now_s=self._clock.monotonic_s())
             after = later(sweep, now_ms=self._clock.now_ms())
             why = one_line(str(error) or type(error).__name__, 500)
             if not self._failing or after is None:

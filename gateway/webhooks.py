@@ -44,7 +44,7 @@ class SinkWebhooks:
         breaker: Breaker,
         looks_per_s: float,
     ) -> None:
-        """Hear the tracker of ``sink`` and ``look`` at tickets, unless ``breaker`` (delivery's) is open.
+        """Hear the tracker of ``sink`` and ``look`` at tickets, unless ``breaker`` (delivery's) spares the tracker.
 
         Args:
             name: the sink's name.
@@ -52,7 +52,7 @@ class SinkWebhooks:
             store: where deliveries are remembered.
             clock: the host's.
             look: looks at the tickets of these incidents (`SinkObservation.look`).
-            breaker: open while the tracker is not to be called.
+            breaker: spares the tracker while it is not to be called.
             looks_per_s: tickets that are looked at in a second, at most.
         """
         self._name = name
@@ -114,7 +114,7 @@ class SinkWebhooks:
 
     async def _look_once(self) -> None:
         """Look at as many tickets as the budget allows."""
-        if not self._breaker.closed:
+        if self._breaker.spares(now_s=self._clock.monotonic_s()):
             self._waiting.clear()  # the poll after the pause sees it all
         now_s = self._clock.monotonic_s()
         chosen: list[str] = []

@@ -98,7 +98,7 @@ class MqttCollector:
         except aiomqtt.MqttError as error:
             return why(error)
         finally:
-            await self._leave(link)
+            await self._leave(link, inbox)
 
     def _guess(self) -> None:
         """Speak the other version next time: a broker may hang up on what it does not speak."""
@@ -177,13 +177,18 @@ class MqttCollector:
             if not link.ended.done():
                 log.warning("status.unpublished", collector=self._host.name, why=why(error))
 
-    async def _leave(self, link: Link) -> None:
-        """Say goodbye if there is still somebody to hear it; the socket is closed even if we are cancelled meanwhile."""
+    async def _leave(self, link: Link, inbox: Inbox) -> None:
+        """Say goodbye if there is still somebody to hear it; the socket is closed even if we are cancelled meanwhile.
+
+        What has reached the disk by then is acknowledged, lest the broker send it again to whoever comes next.
+        """
         try:
             if not link.ended.done():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_FAREWELL_S):
                         await self._say(link, b"offline")
+                with contextlib.suppress(Refused):
+                    inbox.settle(link.acknowledge)
             await link.close()
         finally:
             link.drop()

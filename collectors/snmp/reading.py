@@ -109,7 +109,9 @@ class _Reader:
         if user is None:
             raise _Refused(Dropped.UNKNOWN_USER, f"user {name!a} is not configured")
         refused = None
-        if not user.least <= level <= user.most:
+        if level > user.most:  # there are no keys to open it with
+            raise _Refused(Dropped.AUTH_FAILED, f"its level is {LEVELS.get(level)}; the user has {LEVELS[user.most]}")
+        if level < user.least:
             refused = _Refused(
                 Dropped.AUTH_FAILED, f"its level is {LEVELS.get(level)}; the user's least is {LEVELS[user.least]}"
             )

@@ -5,6 +5,7 @@ import and is imported at the first use. Nothing is kept between calls: each has
 """
 
 import asyncio
+import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -151,8 +152,15 @@ async def _send(
         engine.close_dispatcher()
 
 
+class _NoCompiler:
+    """Instead of pysnmp's compiler of MIB files: it takes half a second to make, and would fetch files from the network."""
+
+    def compile(self, *modules: str, **_options: Any) -> dict[str, str]:
+        return dict.fromkeys(modules, "missing")
+
+
 def _engine() -> Any:
-    """An engine with a random id.
+    """An engine with a random id, that knows the MIBs of pysnmp's own and looks for no other: what we send is resolved.
 
     With its default id every process would begin at boots 1, time 0 again, and look like a replay; giving it an id makes
     it write to a guessable place below /tmp. So the id is set as its constructor would, without that.
@@ -160,7 +168,9 @@ def _engine() -> Any:
     from pysnmp.hlapi.v3arch.asyncio import SnmpEngine  # noqa: PLC0415 - slow to import
 
     engine = SnmpEngine()
-    (own,) = engine.get_mib_builder().import_symbols("__SNMP-FRAMEWORK-MIB", "snmpEngineID")
+    builder = engine.get_mib_builder()
+    builder.set_mib_compiler(_NoCompiler(), os.devnull)
+    (own,) = builder.import_symbols("__SNMP-FRAMEWORK-MIB", "snmpEngineID")
     own.syntax = own.syntax.clone(b"\x80\x00\x00\x00\x05" + secrets.token_bytes(12))
     engine.snmpEngineID = own.syntax
     return engine

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 _ONE = 1 - 1e-3
 """A token, but for the rounding of floats: without it, waiting may come ever closer to one and never reach it."""
+SPARED_S = 5.0
+"""How long a tracker is spared that says that we are too fast, and not for how long."""
+LONGEST_SPARED_S = 3600.0
 
 
 @dataclass(slots=True)
@@ -51,6 +54,8 @@ class Breaker:
     failures: int = 0
     opened: int = 0
     open_until_s: float = 0.0
+    spared_until_s: float = 0.0
+    """The tracker said that it takes no more calls until then. That is no failure: it answered."""
 
     @property
     def closed(self) -> bool:
@@ -59,7 +64,17 @@ class Breaker:
 
     def wait_s(self, *, now_s: float) -> float:
         """Seconds until a call (or the next probe) may be made."""
-        return 0.0 if self.closed else max(0.0, self.open_until_s - now_s)
+        return max(0.0, self.spared_until_s - now_s, 0.0 if self.closed else self.open_until_s - now_s)
+
+    def spares(self, *, now_s: float) -> bool:
+        """Whether the tracker is to be asked nothing that can wait: it fails, or said that it takes no more calls."""
+        return not self.closed or now_s < self.spared_until_s
+
+    def spare(self, after_s: float | None, *, now_s: float) -> float:
+        """The tracker said that it takes no more calls, for ``after_s`` if it said how long; seconds that it is spared."""
+        seconds = min(after_s or SPARED_S, LONGEST_SPARED_S)
+        self.spared_until_s = max(self.spared_until_s, now_s + seconds)
+        return seconds
 
     def succeeded(self) -> None:
         """A call came through: close."""

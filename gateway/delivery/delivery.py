@@ -29,9 +29,6 @@ CALL_TIMEOUT_S = 90.0
 SETTLE_RETRY_S = 1.0
 PAUSE_S = 60.0
 """First pause of a sink whose credentials are refused; it doubles, up to the breaker's longest."""
-LONGEST_PAUSE_S = 3600.0
-RATE_PAUSE_S = 5.0
-"""Pause of a sink whose tracker says that we are too fast, and not for how long."""
 LONGEST_SLEEP_S = 60.0
 CONCURRENT_CALLS = 4
 _TRACKER_TROUBLE = frozenset({Failed.CONNECTION, Failed.SERVER_ERROR, Failed.TIMEOUT, Failed.UNKNOWN_OUTCOME})
@@ -243,7 +240,7 @@ class SinkDelivery:
             self._came_through()  # it said no, but it answered
             if reason is Failed.RATE_LIMITED:
                 after_s = error.after_s if isinstance(error, Retry) else None
-                self._budget.pause(min(after_s or RATE_PAUSE_S, LONGEST_PAUSE_S), now_s=now_s)
+                self._budget.pause(self.breaker.spare(after_s, now_s=now_s), now_s=now_s)
         if was_closed and not self.breaker.closed:
             metrics.SINK_UP.labels(self.name).set(0)
             log.error("sink.paused", sink=self.name, reason=reason.value, why=said)

@@ -92,6 +92,20 @@ async def test_a_tracker_that_is_away_is_not_asked_for_the_rest(bench, watching,
     assert (len(bench.sink.calls), told.seen) == (1, [])
 
 
+async def test_a_tracker_that_takes_no_more_calls_is_not_polled_meanwhile(bench, serve, watching, told) -> None:
+    await _tickets(bench, 1)
+    bench.sink.script("observe", Retry("too fast", reason=Failed.RATE_LIMITED, after_s=100))
+    async with serve(watching(breaker=(breaker := Breaker()))):
+        await bench.clock.advance(60)
+        await bench.until(lambda: len(bench.sink.calls) == 1)
+        await bench.until(lambda: breaker.wait_s(now_s=60) == 100)  # delivery, too, leaves it in peace
+        await bench.clock.advance(60)
+        await bench.quiet()
+        assert len(bench.sink.calls) == 1
+        await bench.clock.advance(60)
+        await bench.until(lambda: told.seen == [("X-1", "X-1")])
+
+
 async def test_failures_are_logged_once_and_an_open_breaker_is_respected(bench, serve, watching, told) -> None:
     await _tickets(bench, 1)
     breaker = Breaker()

@@ -20,7 +20,7 @@ from gateway.core.operation import (
     resent,
     unknown,
 )  # fmt: skip
-from gateway.core.pace import Breaker, Budget
+from gateway.core.pace import LONGEST_SPARED_S, SPARED_S, Breaker, Budget
 from gateway.core.reason import Failed
 
 NOW = 1_795_305_600_000
@@ -124,6 +124,19 @@ def test_calls_that_were_under_way_when_the_breaker_opened_do_not_open_it_longer
     for _ in range(4):
         paused.pause(60, now_s=0)
     assert paused.wait_s(now_s=0) == 60
+
+
+def test_a_tracker_that_takes_no_more_calls_is_spared_and_has_not_failed() -> None:
+    breaker = Breaker()
+    assert (breaker.spare(60, now_s=10), breaker.closed) == (60, True)
+    assert breaker.spare(None, now_s=11) == SPARED_S
+    breaker.succeeded()  # a call that was under way
+    assert (breaker.spares(now_s=69), breaker.wait_s(now_s=69)) == (True, 1)
+    assert (breaker.spares(now_s=70), breaker.wait_s(now_s=70)) == (False, 0)
+    assert breaker.spare(1e9, now_s=70) == LONGEST_SPARED_S
+    failing = Breaker(threshold=1)
+    failing.failed(now_s=0)
+    assert failing.spares(now_s=31), "an open breaker lets nothing but probes through"
 
 
 def test_the_breaker_opens_no_longer_than_it_may() -> None:

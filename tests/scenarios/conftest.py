@@ -19,7 +19,8 @@ from gateway.plugins import discover
 from gateway.testing.clock import ManualClock
 from tests.ports import free_port
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
+"""Only how long a failure takes: what is waited for is seen at once, but for a machine that has other work."""
 CONFIG = """
 [http]
 listen = "127.0.0.1:{http}"
@@ -53,7 +54,7 @@ class House:
 
     def __init__(self, app: App, clock: ManualClock, ports: dict[str, int]) -> None:
         self.app, self.clock, self.ports = app, clock, ports
-        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports['http']}", trust_env=False)
+        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports['http']}", trust_env=False, timeout=PATIENCE_S)
 
     # --- what happens ----------------------------------------------------------------------------
 
@@ -69,11 +70,11 @@ class House:
         else:
             oid = {"linkDown": "1.3.6.1.6.3.1.1.5.3", "linkUp": "1.3.6.1.6.3.1.1.5.4"}.get(notification, notification)
             words = ["-v2c", "-c", "public", to, "", oid]
-        return await self.run(tool, "-Ci" if inform and version == "9" else "-t", "2", "-r", "0", *words, *varbinds)
+        return await self.run(tool, "-Ci" if inform and version == "9" else "-t", "10", "-r", "0", *words, *varbinds)
 
     async def trap_v3(self, *words: str, inform: bool = False, oid: str = "1.3.6.1.6.3.1.1.5.3") -> int:
         tool = needs("snmpinform" if inform else "snmptrap")
-        return await self.run(tool, "-v3", "-t", "2", "-r", "0", *words, f"127.0.0.1:{self.ports['trap']}", "", oid)
+        return await self.run(tool, "-v3", "-t", "10", "-r", "0", *words, f"127.0.0.1:{self.ports['trap']}", "", oid)
 
     async def link(self, way: str, port: int = 3, **how: Any) -> int:
         index = f"1.3.6.1.2.1.2.2.1.1.{port}"
@@ -96,7 +97,7 @@ class House:
         message.set_content(text)
 
         def send() -> None:
-            with smtplib.SMTP("127.0.0.1", self.ports["mail"], timeout=10) as server:
+            with smtplib.SMTP("127.0.0.1", self.ports["mail"], timeout=PATIENCE_S) as server:
                 server.send_message(message)
 
         await asyncio.to_thread(send)
@@ -178,7 +179,7 @@ async def mosquitto(folder: Path, port: int) -> AsyncIterator[None]:
     conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
     process = await asyncio.create_subprocess_exec(tool, "-c", str(conf), stderr=subprocess.DEVNULL)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 with contextlib.suppress(OSError):
                     _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -196,7 +196,8 @@ async def test_when_calls_are_short_tickets_are_made_before_anything_is_said(at,
             await house.link("down", port=port)
             await patiently(house, ticketed(house, port), what="a ticket")
         await patiently(house, lambda: idle(house), what="an empty outbox")
-        desk.fake.break_next(Fault(kind=Kind.RATE_LIMITED, retry_after="60"))
+        await house.passes(seconds=30)  # a poll falls due while the tracker takes no calls
+        desk.fake.break_next(Fault(kind=Kind.RATE_LIMITED, retry_after="60", on=desk.create))
         await house.link("down", port=3)
         await house.eventually(lambda: _no_faults(desk), what="that the budget is spent")
         for _ in range(9):

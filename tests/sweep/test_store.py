@@ -7,10 +7,15 @@ import pytest
 from gateway.core.decision import Decision
 from gateway.core.impact import Impact
 from gateway.core.incident import Incident, State
-from gateway.core.reason import Reason
+from gateway.core.pace import Breaker
+from gateway.core.reason import Failed, Reason
 from gateway.core.sweep import Sweep, looked, planned
+from gateway.core.ticket import Ticket, TicketRef
+from gateway.plugin import Retry
 from gateway.store.api import Retention
 from gateway.store.sqlite import open_sqlite
+from gateway.sweep import SinkSweeper
+from gateway.testing.clock import ManualClock
 
 NOW_MS = 1_795_305_600_000
 LATE_MS = 2**60
@@ -76,3 +81,22 @@ async def test_a_forgotten_incident_takes_its_sweep_along(store) -> None:
     await store.run(lambda tx: tx.write(incident(0, State.CLOSED), now_ms=1))
     await store.run(lambda tx: tx.prune(Retention(closed_after_ms=NOW_MS), limit=10))
     assert await due(store) == []
+
+
+async def test_a_tracker_that_takes_no_more_calls_is_not_searched_meanwhile(store) -> None:
+    clock, searched = ManualClock(NOW_MS + 86_400_000), []
+
+    class Busy:
+        async def find_all(self, key: str, *, since_ms: int) -> list[TicketRef]:
+            searched.append(key)
+            raise Retry("too fast", reason=Failed.RATE_LIMITED, after_s=100)
+
+    for number in (0, 1):
+        ticket = Ticket(incident=f"I{number}", sink="desk", ref=TicketRef(id=f"T{number}"))
+        await store.run(lambda tx, ticket=ticket: tx.save_ticket(ticket))
+        await store.run(lambda tx, number=number: tx.plan_sweep(sweep(number)))
+    sweeper = SinkSweeper("desk", Busy(), store=store, clock=clock, breaker=Breaker(), wake=lambda: None)
+    for passed_s, asked in ((0, ["I0"]), (99, ["I0"]), (1, ["I0", "I1"])):
+        await clock.advance(passed_s)
+        await sweeper.turn()
+        assert searched == asked

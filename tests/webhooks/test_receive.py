@@ -143,6 +143,10 @@ async def test_a_paused_sink_is_not_called_and_a_failing_look_ends_nothing(tmp_p
         await here.clock.advance(5)
         assert here.looks == []
         here.breaker.succeeded()
+        here.breaker.spare(60, now_s=here.clock.monotonic_s())
+        assert await here.takes(("T0", "z")) is Webhook.HEARD
+        await here.clock.advance(60)
+        assert here.looks == []
         here.fail = True
         await here.takes(("T1", "b"))
         await here.clock.advance(5)

@@ -43,7 +43,7 @@ class Mosquitto:
         self._process = subprocess.Popen(
             ["mosquitto", "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return self
@@ -61,12 +61,12 @@ class Mosquitto:
         data = payload.encode() if isinstance(payload, str) else payload
         command = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port), "-q", "1", "-t", topic, *options]
         command += ["-s"] if data else ["-n"]
-        subprocess.run(command, input=data, check=True, timeout=10)
+        subprocess.run(command, input=data, check=True, timeout=60)
 
     def retained(self, topic: str) -> bytes:
         """What the broker remembers of a topic."""
         command = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.port), "-t", topic, "-C", "1", "-W", "5", "-N"]
-        return subprocess.run(command, capture_output=True, check=True, timeout=10).stdout
+        return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def eventually():
     return until
 
 
-async def until(true: Callable[[], object], *, within_s: float = 10.0) -> None:
+async def until(true: Callable[[], object], *, within_s: float = 60.0) -> None:
     async with asyncio.timeout(within_s):
         while not true():
             await asyncio.sleep(0.01)

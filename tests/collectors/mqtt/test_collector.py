@@ -127,6 +127,21 @@ async def test_what_was_not_released_comes_again(mosquitto, listening, eventuall
     assert [beat.fault for beat in intake.beats] == ["error"], "the first was released, so it must not come again"
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_what_is_on_disk_when_we_leave_does_not_come_again(
+    mosquitto, listening, eventually, protocol: str
+) -> None:
+    held = RecordingIntake(hold=True)
+    async with listening(mosquitto.url, intake=held, protocol=protocol) as intake:
+        await publish(mosquitto, BEAT, "fault")
+        await eventually(lambda: intake.beats)
+        intake.release()  # and we are told to stop before the next turn of the loop
+    async with listening(mosquitto.url, protocol=protocol) as intake:
+        await publish(mosquitto, BEAT, "error")
+        await eventually(lambda: intake.beats)
+    assert [beat.fault for beat in intake.beats] == ["error"]
+
+
 async def test_acknowledgements_keep_the_order_of_arrival(mosquitto, listening, eventually) -> None:
     """A beat behind one that still waits is not acknowledged before it."""
     held = RecordingIntake(hold=True)
@@ -378,7 +393,7 @@ async def test_being_cancelled_together_with_an_answer_is_not_forgotten(listenin
         writer.write(b"\x30" + bytes([len(publish) + 2, 0, len(BEAT)]) + publish + answer)
         await reader.read()
 
-    async with asyncio.timeout(5), Peer(broker) as peer:
+    async with asyncio.timeout(60), Peer(broker) as peer:
         settings = {"connected": False, "protocol": "3.1.1", "intake": ImpatientIntake(turns), "status_topic": ""}
         async with listening(peer.url, **settings) as intake:
             await eventually(lambda: intake.beats)

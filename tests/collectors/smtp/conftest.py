@@ -30,7 +30,7 @@ class Client:
     async def hear(self) -> str:
         """One reply, all its lines."""
         lines = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 line = (await self.reader.readuntil(b"\n")).decode()
                 lines.append(line)
@@ -60,7 +60,7 @@ class Client:
 
     async def gone(self) -> bytes:
         """What the server says before it hangs up."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             try:
                 return await self.reader.read()
             except ConnectionError:
@@ -118,7 +118,7 @@ def serve():
             contextlib.AsyncExitStack() as clients,
         ):
             task = tasks.create_task(collector.run(intake))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while intake.link_up is None:
                     await intake.wait()
             yield Station(collector, intake, keep, clients, task)

@@ -73,7 +73,7 @@ async def test_an_idle_worker_ends() -> None:
     async with workers(idle_s=0.05) as pool:
         await pool.parse(HTML)
         [child] = pool._idle
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await child._process.wait()
         assert pool.alive == 0
         assert (await pool.parse(HTML)).new_text == "Hello world"

@@ -24,7 +24,7 @@ class Running:
 
     async def settled(self, *, inputs):
         """Wait until so many inputs were counted."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while self.intake.inputs < inputs:
                 await self.intake.wait()
         await turns(5)
@@ -82,7 +82,7 @@ def tool(tmp_path):
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             output, _ = await process.communicate()
         print(name, process.returncode, output.decode())
         return process.returncode, output.decode()

@@ -59,6 +59,12 @@ def test_a_trap_is_told_with_names_and_without_its_community(read) -> None:
         (b"", "192.0.2.1", Dropped.MALFORMED, ""),
         (message(TRAP, user=OPS)[:-3] + b"xxx", "192.0.2.1", Dropped.AUTH_FAILED, "its digest is wrong"),
         (message(TRAP, user=OPS, flags=1), "192.0.2.1", Dropped.AUTH_FAILED, "its level is authNoPriv"),
+        (
+            message(TRAP, user=OPEN, flags=0).replace(b"\x04\x01\x00", b"\x04\x01\x01", 1),  # msgFlags
+            "192.0.2.1",
+            Dropped.AUTH_FAILED,
+            "the user has noAuthNoPriv",
+        ),
         (message(TRAP, user=PINNED), "192.0.2.1", Dropped.UNKNOWN_USER, "another engine_id"),
         (
             message(TRAP, user=OPEN, flags=0, engine_id=b""),
