@@ -284,8 +284,7 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
 
     def muted(self, *, after: tuple[int, str], limit: int) -> list[Incident]:
         found = self._db.execute(
-            _SELECT_INCIDENT
-            + f"WHERE muted <> '' AND state = 'open' AND {_NOT_IN_A_STORM} AND (impact, id) > (?, ?) "
+            _SELECT_INCIDENT + f"WHERE muted <> '' AND state = 'open' AND {_NOT_IN_A_STORM} AND (impact, id) > (?, ?) "
             "ORDER BY impact, id LIMIT ?",
             (*after, limit),
         ).fetchall()
