@@ -10,8 +10,6 @@ import quopri
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from urllib.parse import unquote_to_bytes
 
 from collectors.smtp.charset import decode
@@ -19,7 +17,6 @@ from gateway.core.text import clean, one_line
 
 LONGEST_ADDRESS = 254
 LONGEST_NAME = 200
-LONGEST_DATE = 200
 # RFC 2047 section 2; blanks are taken in the text, which mailers write though they must not.
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,900})>")
@@ -33,7 +30,8 @@ def raw_bytes(value: str) -> bytes:
 
 def text(value: str) -> str:
     """A raw header as people read it: unfolded, encoded words and 8-bit bytes decoded."""
-    plain = decode(raw_bytes(value)).replace("\r", "").replace("\n", "")
+    # What is ASCII says the same in every charset that a header may be in.
+    plain = (value if value.isascii() else decode(raw_bytes(value))).replace("\r", "").replace("\n", "")
     if "=?" not in plain:
         return plain.strip()
     return "".join(_decoded(plain)).strip()
@@ -157,14 +155,6 @@ def message_ids(value: str, most: int = 50) -> tuple[str, ...]:
     return tuple(f"<{found}>" for found in _MESSAGE_ID.findall(clean(decode(raw_bytes(value)))))[-most:]
 
 
-def date_ms(value: str) -> int | None:
-    """A Date header as epoch milliseconds; None if it is none."""
-    try:
-        return int(parsedate_to_datetime(value[:LONGEST_DATE]).astimezone(UTC).timestamp() * 1000)
-    except Exception:  # noqa: BLE001 - the library raises ValueError, TypeError, IndexError and OverflowError here
-        return None
-
-
 def parameters(value: str) -> tuple[str, Mapping[str, str]]:
     """A raw header like Content-Type: its first word in lower case, and its parameters with RFC 2231 joined."""
     pieces = _pieces(value.replace("\r", "").replace("\n", ""))
@@ -191,6 +181,8 @@ def parameters(value: str) -> tuple[str, Mapping[str, str]]:
 
 def _pieces(value: str) -> list[str]:
     """``value`` split at semicolons outside quotes, with quotes and escapes taken off."""
+    if '"' not in value:
+        return value.split(";")
     pieces, current, quoted, escaped = [], [""], False, False
     for piece in re.split(r'([;"\\])', value):
         if escaped:

@@ -4,6 +4,7 @@ Structure comes from the standard library's parser with its old policy, which ra
 linear within the limits of `scan`; everything else (headers, addresses, charsets, names) is read by our own code.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
@@ -20,8 +21,9 @@ from gateway.core.text import one_line
 
 _DEEPEST = 50
 _LONGEST_HEADER = 4_000
+_FIELD = re.compile(r"[!-9;-~]+:")
+_BLANKS = (" ", "\t")
 _LONGEST_SUBJECT = 500
-_CONTAINERS = {"multipart", "message"}
 _HASHED_AT_ONCE = 2047
 """Octets: of more, `hashlib` lets other threads run meanwhile, and to wait for them costs many times the hashing."""
 
@@ -46,7 +48,6 @@ class Mail:
     """The author (From); None if it names no mailbox."""
     to: tuple[Address, ...] = ()
     cc: tuple[Address, ...] = ()
-    date_ms: int | None = None
     in_reply_to: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     """Oldest first."""
@@ -106,16 +107,67 @@ def _parse(raw: bytes, limits: Limits, *, light: bool) -> Mail:
 def _structure(raw: bytes) -> Message:
     """The parts of a mail, as the library sees them.
 
-    It takes a mail line by line; the body of one that has a single part is handed to it as it is.
+    It takes a mail line by line, and gets only such as are not put together as usual.
     """
-    parser = BytesParser(policy=compat32)
+    usual = _usual(raw) if raw.endswith(b"\r\n") else None
+    return BytesParser(policy=compat32).parsebytes(raw) if usual is None else usual
+
+
+def _usual(raw: bytes) -> Message | None:
+    """The parts of a mail, or of a part, that leaves nothing to be guessed at; None for any other."""
     head, blank, body = raw.partition(b"\r\n\r\n")
-    if blank:
-        message = parser.parsebytes(head + blank)
-        if not message.get_payload() and message.get_content_maintype() not in _CONTAINERS:
-            message.set_payload(body.decode("ascii", "surrogateescape"))
-            return message
-    return parser.parsebytes(raw)
+    if not blank or not head:
+        return None
+    message = _headed(head.decode("ascii", "surrogateescape"))
+    if message is None:
+        return None
+    main, _, sub = message.get_content_type().partition("/")
+    if main == "message" or sub == "digest":  # a digest's parts are mails if they say nothing
+        return None
+    if main != "multipart":
+        message.set_payload(body.decode("ascii", "surrogateescape"))
+        return message
+    return message if _take_apart(message, body) else None
+
+
+def _headed(head: str) -> Message | None:
+    """A message with these headers (RFC 5322 section 2.2), if each line belongs to one."""
+    fields: list[list[str]] = []
+    for line in head.split("\r\n"):
+        if line[:1] in _BLANKS and fields:
+            fields[-1].append(line + "\r\n")
+        elif _FIELD.match(line):
+            fields.append([line + "\r\n"])
+        else:
+            return None
+    if not head.count("\r") == head.count("\n") == head.count("\r\n"):
+        return None
+    message = Message(policy=compat32)
+    for lines in fields:
+        message.set_raw(*compat32.header_source_parse(lines))
+    return message
+
+
+def _take_apart(message: Message, body: bytes) -> bool:
+    """Give a multipart its parts (RFC 2046 section 5.1.1); whether all of it was as usual."""
+    boundary = message.get_boundary() or ""
+    if not (boundary.isascii() and boundary.isprintable() and boundary):
+        return False
+    if not body.count(b"\r\n") == body.count(b"\r") == body.count(b"\n"):
+        return False
+    before, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("ascii"))
+    if len(parts) < 2 or not (parts[-1] == b"--" or parts[-1].startswith(b"--\r\n")):  # noqa: PLR2004 - one, and the end
+        return False
+    children: list[Message | str] = []
+    for part in parts[:-1]:
+        child = _usual(part[2:]) if part.startswith(b"\r\n") else None
+        if child is None:
+            return False
+        children.append(child)
+    message.set_payload(children)
+    message.preamble = before[2:].decode("ascii", "surrogateescape") if before else None
+    message.epilogue = parts[-1][4:].decode("ascii", "surrogateescape") if parts[-1] != b"--" else None
+    return True
 
 
 def _mail(message: Message, limits: Limits, *, light: bool) -> Mail:
@@ -135,7 +187,6 @@ def _mail(message: Message, limits: Limits, *, light: bool) -> Mail:
         sender=sender[0] if sender else None,
         to=headers.addresses(first.get("to", ""), limits.addresses),
         cc=headers.addresses(first.get("cc", ""), limits.addresses),
-        date_ms=headers.date_ms(first.get("date", "")),
         in_reply_to=headers.message_ids(first.get("in-reply-to", ""), most=5),
         references=headers.message_ids(first.get("references", "")),
         header_items=tuple((name, one_line(headers.text(value), _LONGEST_HEADER)) for name, value in raw_headers),
@@ -152,13 +203,23 @@ def _mail(message: Message, limits: Limits, *, light: bool) -> Mail:
 
 
 def _digest(body: Body) -> str:
-    text = " ".join(f"{body.new_text} {body.old_text}".split()).encode("utf-8", "replace")
+    text = _folded(f"{body.new_text} {body.old_text}").encode("utf-8", "replace")
     whole = sha256()
     for start in range(0, len(text), _HASHED_AT_ONCE):
         whole.update(text[start : start + _HASHED_AT_ONCE])
     for _, _, content in body.files:
         whole.update(sha256(content).digest())
     return whole.hexdigest()
+
+
+def _folded(text: str) -> str:
+    """``text`` with one space for all blanks between words: what split and join give, in a fifth of their time."""
+    line = text.replace("\n", " ").strip(" ")
+    if not line.isprintable():  # of all blanks only the space is
+        return " ".join(text.split())
+    while "  " in line:
+        line = line.replace("  ", " ")
+    return line
 
 
 def _leaves(message: Message, limits: Limits) -> Iterator[Leaf]:

@@ -5,6 +5,7 @@ should err by showing too much as new.
 """
 
 import re
+from itertools import product
 
 MARKER = "##- Please reply above this line -##"
 """Stands first in every mail that we send; survives all programs and languages."""
@@ -78,7 +79,9 @@ _ATTRIBUTIONS = (
 _ALL_ENDS = tuple(end for _, ends in _ATTRIBUTIONS for end in ends)
 # How the last line of an attribution ends: a cheap look, before its lines are joined.
 _LAST_WORDS = tuple({":", *(end.split()[-1] for end in _ALL_ENDS if not end.endswith(":"))})
-_LAST_SIGNS = frozenset(sign for word in _LAST_WORDS for sign in (word[-1], word[-1].upper()))
+_LAST_SIGNS = frozenset(
+    "".join(sign) for word in _LAST_WORDS for sign in product(*((one, one.upper()) for one in word[-2:]))
+)
 _VERB = re.compile(r"\s(schrieb|schreef|skrev|napsal|napisał)\s")
 _DATED_ADDRESS = re.compile(r"(?=.{0,80}\d.{0,40}\d[:.]\d\d\b)[^<]{8,200}<[^<>\s]{1,200}@[^<>\s]{1,200}>:")
 _DATE = re.compile(r"\d")
@@ -113,6 +116,7 @@ _FIELDS = {
 _FIELD = re.compile(r"^[*_\s>]{0,8}([^\W\d_][\w\- ]{0,20}?)[*_]?\s?[:：][*_]?(?:\s|$|\S)")  # noqa: RUF001 - as written in Chinese
 _WIDE_COLON = "："  # noqa: RUF001 - as written in Chinese
 _RULE_SIGNS = frozenset("-_*=>")
+_SIGNATURES = ("-- ", "--")
 _RULE = re.compile(r"^[_\-*=]{10,}$")
 _DASHED = re.compile(r"^[>\s]{0,8}[-_*]{2,}\s?(.{3,120}?)\s?[-_*]{2,}$")
 
@@ -128,7 +132,7 @@ def split_reply(text: str) -> tuple[str, str]:
     if resume:
         below, quoted = _answers_within(rest, skip=resume)
         above, rest = above + below, quoted
-    above, signature = _signature(above)
+    above, signature = _signature(above) if "--" in text else (above, [])
     new = "\n".join(above).strip("\n").rstrip()
     if not new.strip():
         return text.strip("\n").rstrip(), ""
@@ -137,32 +141,50 @@ def split_reply(text: str) -> tuple[str, str]:
 
 def _first_quote(lines: list[str]) -> tuple[int, int]:
     """Index of the line where quoting starts (its end if nowhere), and, if it is quoted by ``>``, of lines to skip."""
-    shorts = [line[:_LONGEST_LINE].strip() for line in lines[: _MOST_LINES + _ATTRIBUTION_LINES]]
-    ends = [index for index, short in enumerate(shorts) if short[-1:] in _LAST_SIGNS and _may_end_attribution(short)]
-    for index in _worth_a_look(shorts, ends):
-        short = shorts[index]
+    for index in _worth_a_look(lines):
+        short = _short(lines[index])
         if not short:
             continue
         if short.startswith(">"):
             return index, 1
         if MARKER in short or _is_separator(short, lines, index) or _begins_header_block(lines, index):
             return index, 0
-        length = _attribution_length(shorts, index)
+        length = _attribution_length(lines, index)
         if length:
             following = next((each for each in lines[index + length :] if each.strip()), "")
             return index, length if following.lstrip().startswith(">") else 0
     return len(lines), 0
 
 
-def _worth_a_look(shorts: list[str], ends: list[int]) -> list[int]:
+def _short(line: str) -> str:
+    return line[:_LONGEST_LINE].strip()
+
+
+def _worth_a_look(lines: list[str]) -> list[int]:
     """The lines where quoting may start, by a cheap look: few do, and a look in full costs fifty times as much."""
-    found = {
-        index
-        for index, short in enumerate(shorts)
-        if short[:1] in _RULE_SIGNS or ":" in short or _WIDE_COLON in short or MARKER in short
-    }
-    found.update(index - back for index in ends for back in range(_ATTRIBUTION_LINES) if index >= back)
+    found: set[int] = set()
+    for index in _with_a_sign(lines[: _MOST_LINES + _ATTRIBUTION_LINES]):
+        short = _short(lines[index])
+        if short[:1] in _RULE_SIGNS or ":" in short or _WIDE_COLON in short or MARKER in short:
+            found.add(index)
+        if _may_end_attribution(short):
+            found.update(range(max(0, index - _ATTRIBUTION_LINES + 1), index + 1))
     return sorted(index for index in found if index < _MOST_LINES)
+
+
+def _with_a_sign(lines: list[str]) -> list[int]:
+    """The lines that may be worth a look, without taking any apart: most of prose is not."""
+    return [
+        index
+        for index, line in enumerate(lines)
+        if ":" in line
+        or not line[:1].isalnum()  # blanks may stand before a sign, and behind one
+        or line[-2:] in _LAST_SIGNS
+        or line[-1:].isspace()
+        or _WIDE_COLON in line
+        or MARKER in line
+        or len(line) > _LONGEST_LINE
+    ]
 
 
 def _may_end_attribution(short: str) -> bool:
@@ -196,10 +218,10 @@ def _field(lines: list[str], index: int) -> str:
     return found[1].strip().lower() if found else ""
 
 
-def _attribution_length(shorts: list[str], index: int) -> int:
+def _attribution_length(lines: list[str], index: int) -> int:
     """Over how many lines an attribution stands here; 0 if none does."""
     joined = ""
-    for length, line in enumerate(shorts[index : index + _ATTRIBUTION_LINES], start=1):
+    for length, line in enumerate(map(_short, lines[index : index + _ATTRIBUTION_LINES]), start=1):
         if not line or len(joined) > _LONGEST_LINE:
             return 0
         joined = f"{joined} {line}".strip()
@@ -246,7 +268,5 @@ def _answers_within(lines: list[str], *, skip: int) -> tuple[list[str], list[str
 
 def _signature(lines: list[str]) -> tuple[list[str], list[str]]:
     """Take off a signature (RFC 3676 section 4.3), the last ``-- `` line and what follows."""
-    for index in range(len(lines) - 1, -1, -1):
-        if lines[index].startswith("--") and lines[index].rstrip("\r") in ("-- ", "--"):
-            return lines[:index], lines[index:]
-    return lines, []
+    last = max((index for index, line in enumerate(lines) if line[:2] == "--" and line in _SIGNATURES), default=-1)
+    return (lines[:last], lines[last:]) if last >= 0 else (lines, [])

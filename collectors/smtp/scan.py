@@ -75,7 +75,7 @@ def _scan_parts(raw: bytes, limits: Limits) -> None:
 
 def has_encoded_boundary(raw: bytes) -> bool:
     """Whether a boundary is given in RFC 2231's form, which no real mailer does."""
-    return _ENCODED_BOUNDARY.search(raw.lower()) is not None
+    return b"*" in raw and _ENCODED_BOUNDARY.search(raw.lower()) is not None
 
 
 def glimpse(raw: bytes, name: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from collectors.smtp.body import file_name
 from collectors.smtp.charset import codec_of, decode
-from collectors.smtp.headers import addresses, date_ms, parameters, text
+from collectors.smtp.headers import addresses, parameters, text
 from collectors.smtp.limits import HeavyError, Limits
 from collectors.smtp.mail import Mail, parse
 
@@ -40,7 +40,6 @@ def test_headers_are_read() -> None:
     assert read.to[0].name == "Support, N1"
     assert [(each.address, each.name) for each in read.cc] == [("boss@example.org", "boss")]
     assert read.subject == "défauté"
-    assert read.date_ms == 1_795_316_400_000
     assert (read.message_id, read.in_reply_to, read.references) == ("<1@x>", ("<0@x>",), ("<a@x>", "<0@x>"))
     assert read.header("x-priority") == "1"
     assert read.new_text == "hello"
@@ -78,13 +77,6 @@ def test_parameters_of_rfc_2231() -> None:
     kind, found = parameters('Attachment; filename*0*=utf-8\'fr\'d%C3%A9; filename*1="faut; 1.pdf"; x="a\\"b"')
     assert kind == "attachment"
     assert found == {"filename": "défaut; 1.pdf", "x": 'a"b'}
-
-
-@pytest.mark.parametrize(
-    "given", ["", "yesterday", "Sun, 99 Nov 2026 99:00:00", "Sun, 22 Nov 99999999999 00:00:00 +0000", "1 Jan 1"]
-)
-def test_a_date_that_is_none(given: str) -> None:
-    assert date_ms(given) is None or isinstance(date_ms(given), int)
 
 
 def test_the_plain_alternative_is_read_and_html_is_not_needed_for_it() -> None:
