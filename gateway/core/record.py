@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.core.event import Event, EventKind, Reference
 from gateway.core.judge import own_labels
+from gateway.core.text import restored, shortened
 
 _LEFT_OUT = ("kind", "labels", "references", "known_as", "attachments", "at_ms")
 _TEXTS = tuple(item.name for item in fields(Event) if item.name not in _LEFT_OUT)
@@ -35,7 +36,7 @@ def as_record(recorded: Recorded) -> dict[str, Any]:
         if text := getattr(event, name):
             record[name] = text
     if labels := own_labels(event):
-        record["labels"] = dict(labels)
+        record["labels"] = shortened(labels, event.description)
     if event.references:
         record["references"] = [[one.key, one.also] for one in event.references]
     if event.known_as:
@@ -53,7 +54,7 @@ def of_record(record: Mapping[str, Any]) -> Recorded:
         **{"source": "", "condition": "", "collector": ""} | {name: record[name] for name in _TEXTS if name in record},
         kind=EventKind(record["kind"]),
         at_ms=record["first_ms"],
-        labels=dict(record.get("labels", {})),
+        labels=restored(record.get("labels", {}), record.get("description", "")),
         references=tuple(Reference(key=key, also=also) for key, also in record.get("references", ())),
         known_as=tuple(record.get("known_as", ())),
     )

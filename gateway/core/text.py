@@ -1,6 +1,7 @@
 """How instants, spans and outside text are written for people."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 # The categories Cc, Cf, Cs and Co but for line feed, tab and the joiner of emoji; a test compares them all.
@@ -9,6 +10,8 @@ _UNWANTED = re.compile(
     "\u202a-\u202e\u2060-\u2064\u2066-\u206f\ud800-\uf8ff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\U000f0000-\U000ffffd\U00100000-\U0010fffd]"
 )
+_SHORT = 500
+"""Characters of a label that are kept twice without a thought."""
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -43,6 +46,18 @@ def clean(text: str) -> str:
     lines = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     # What Unicode calls printable has nothing unwanted in it, and is told far faster than by the pattern.
     return lines if lines.replace("\n", "").replace("\t", "").isprintable() else _UNWANTED.sub("", lines)
+
+
+def shortened(labels: Mapping[str, str], text: str) -> dict[str, str | int]:
+    """``labels`` to be kept beside ``text``: a long one that ``text`` begins with is how many characters that is."""
+    return {
+        name: len(value) if len(value) > _SHORT and text.startswith(value) else value for name, value in labels.items()
+    }
+
+
+def restored(labels: Mapping[str, str | int], text: str) -> dict[str, str]:
+    """What `shortened` made ``labels`` of."""
+    return {name: value if isinstance(value, str) else text[:value] for name, value in labels.items()}
 
 
 def toml_string(text: str) -> str:

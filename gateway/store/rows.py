@@ -14,6 +14,7 @@ from gateway.core.mute import Window
 from gateway.core.operation import Operation, OperationState
 from gateway.core.reason import Muted
 from gateway.core.station import IntervalFrom, Station, StationState
+from gateway.core.text import restored, shortened
 from gateway.core.ticket import Ticket, TicketField, TicketRef, TicketState
 
 IMPACTS = tuple(Impact)
@@ -45,7 +46,7 @@ def incident_row(incident: Incident) -> tuple[Any, ...]:
     """
     said = vars(incident)
     body = {name: value for name, default in _IN_BODY if (value := said[name]) != default}
-    body["labels"] = dict(incident.labels)
+    body["labels"] = shortened(incident.labels, incident.description)
     return (
         incident.id,
         text(incident.fingerprint),
@@ -73,6 +74,7 @@ def incident_of(row: tuple[Any, ...]) -> Incident:
     ident, mark, state, impact, source, condition, obj, count, first_ms, last_ms, raised_ms, due_ms, *ends = columns
     closed_ms, version = ends
     rest: dict[str, Any] = json.loads(body)
+    rest["labels"] = restored(rest["labels"], rest.get("description", ""))
     rest["sinks"] = tuple(rest.get("sinks", ()))
     rest["impact_after"] = tuple((age, Impact(word)) for age, word in rest.get("impact_after", ()))
     return Incident(

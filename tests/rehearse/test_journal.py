@@ -57,6 +57,14 @@ def test_what_is_recorded_comes_back_as_it_was(one, count):
     assert of_record(as_record(recorded)) == recorded
 
 
+def test_a_long_label_that_the_description_begins_with_is_written_once():
+    heard = event(description="a" * 601, labels={"body": "a" * 600, "short": "aa"})
+    recorded = Recorded(event=heard, first_ms=START_MS, last_ms=START_MS)
+    record = as_record(recorded)
+    assert record["labels"] == {"body": 600, "short": "aa"}
+    assert of_record(record) == recorded
+
+
 def test_files_are_left_out_and_so_is_what_the_inventory_added():
     book = Rulebook([], defaults=Setting())
     file = Attachment(name="a", media_type="b", content=b"c")

@@ -3,6 +3,7 @@
 import itertools
 import json
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -64,6 +65,15 @@ def kept(row: tuple[object, ...]) -> tuple[object, ...]:
 @given(incidents)
 def test_any_incident_survives(value: Incident) -> None:
     assert rows.incident_of(kept(rows.incident_row(value))) == value
+
+
+@given(incidents, st.integers(498, 503))
+def test_a_label_that_the_description_begins_with_is_kept_once(value: Incident, length: int) -> None:
+    said = "é" * 400 + "a" * 103
+    long = replace(value, description=said, labels={"body": said[:length], "other": said[1:length], **value.labels})
+    row = rows.incident_row(long)
+    assert rows.incident_of(kept(row)) == long
+    assert row[-1].count(r"\u00e9" * 400) == (1 if length > 500 or "body" in value.labels else 2)
 
 
 @given(tickets)
