@@ -160,6 +160,16 @@ class Daemon:
     def get(self, path: str) -> dict:
         return self._http.get(f"http://127.0.0.1:{self.ports['http']}{path}").raise_for_status().json()
 
+    def incidents(self) -> list[dict]:
+        """All of them, page by page."""
+        found: list[dict] = []
+        cursor = ""
+        while cursor is not None:
+            page = self.get(f"/api/v1/incidents?limit=1000&cursor={cursor}")
+            found += page["items"]
+            cursor = page["next"]
+        return found
+
     def books(self) -> Books:
         return Books(self._http.get(f"http://127.0.0.1:{self.ports['http']}/metrics").raise_for_status().text)
 
