@@ -100,6 +100,7 @@ def limits_of(config: Config) -> EngineLimits:
         batch_max=engine.batch_max,
         pending_max=engine.pending_max,
         bytes_max=engine.pending_bytes,
+        overtake_ms=engine.overtake_ms,
         release_per_min=engine.release_per_min,
     )
 

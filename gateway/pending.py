@@ -2,7 +2,8 @@
 
 A storm of one event costs one row: each repeat is a number that grows. Order is kept where it matters, within a
 fingerprint: a raise, a clear and a raise stay three runs. Folding changes no outcome: only what the core would decide
-alike becomes one run. What a rule counts stays one by one, for each raise has a time of its own.
+alike becomes one run. What a rule counts stays one by one, for each raise has a time of its own; and so does a raise
+that is older than a clear which came before it, for that may be over already (`gateway.core.overtaken`).
 
 There are two lanes. What merely repeats what is on disk already, and nobody waits for, is patient: it grows until it is
 hastened. As soon as anything else comes for its fingerprint, it goes with that, before it.
@@ -45,6 +46,8 @@ class Run:
     """Its place among all runs: in this order they are decided, since one incident may mute another."""
     grows: bool = True
     """It waits, and is the last of its fingerprint: one more of the same may join it."""
+    late: bool = False
+    """A raise that a clear may have overtaken."""
 
     @property
     def count(self) -> int:
@@ -83,6 +86,7 @@ class Run:
             and mine.rule == verdict.rule
             and self.event.collector == event.collector
             and mine.expected == verdict.expected
+            and not self.late
             and mine.frequency is None
             and verdict.frequency is None
             and not _is_mail(self.event)
@@ -94,10 +98,13 @@ class Run:
 class Pending:
     """Runs by fingerprint, in the order in which the fingerprints came."""
 
-    def __init__(self, *, limit: int, bytes_max: int = BYTES_MAX) -> None:
-        """Let at most ``limit`` runs and waiters, and ``bytes_max`` bytes, wait."""
+    def __init__(self, *, limit: int, bytes_max: int = BYTES_MAX, overtake_ms: int = 0) -> None:
+        """Let at most ``limit`` runs and waiters, and ``bytes_max`` bytes, wait; a clear may overtake by ``overtake_ms``."""
         self._limit = limit
         self._bytes_max = bytes_max
+        self._overtake_ms = overtake_ms
+        self._cleared: dict[str, int] = {}
+        """Event time of the newest clear of fingerprints; at more than ``limit`` all are forgotten, and more is folded."""
         self._runs: dict[str, list[Run]] = {}
         self._patient: dict[str, Run] = {}
         """Runs that only repeat what is on disk; no fingerprint is here and in `_runs`."""
@@ -172,9 +179,20 @@ class Pending:
             return run
         runs = self._runs.setdefault(verdict.fingerprint, [])
         if runs:
-            runs[-1].grows = False
+            self._ends(runs[-1])
+        if verdict.kind is EventKind.RAISE:
+            run.late = 0 < self._cleared.get(verdict.fingerprint, 0) - event.at_ms <= self._overtake_ms
         runs.append(run)
         return run
+
+    def _ends(self, run: Run) -> None:
+        """It grows no more: its clears are known to whatever comes behind them."""
+        run.grows = False
+        if run.verdict.kind is EventKind.CLEAR and self._overtake_ms:
+            if len(self._cleared) >= self._limit:
+                self._cleared.clear()
+            mark = run.verdict.fingerprint
+            self._cleared[mark] = max(self._cleared.get(mark, 0), run.last_ms)
 
     def _last(self, mark: str) -> Run | None:
         runs = self._runs.get(mark)
@@ -183,7 +201,7 @@ class Pending:
     def waiting_for(self, fingerprint: str) -> Run | None:
         """The run that one more of this fingerprint would join, if it is one that anything can join."""
         run = self._last(fingerprint)
-        if run is None or run.verdict.frequency is not None or _is_mail(run.event):
+        if run is None or run.late or run.verdict.frequency is not None or _is_mail(run.event):
             return None
         return run
 
@@ -220,7 +238,7 @@ class Pending:
                 break
         self._count(taken, -1)
         for run in taken:
-            run.grows = False
+            self._ends(run)
         return taken
 
     def give_back(self, runs: list[Run]) -> None:
@@ -244,6 +262,7 @@ class Pending:
 
     def shift(self, by_ms: int) -> None:
         """Move every instant, after a step of the wall clock."""
+        self._cleared.clear()
         self.hasten()
         for run in (run for runs in self._runs.values() for run in runs):
             run.shift(by_ms)

@@ -89,6 +89,8 @@ class EngineConfig(PluginConfig):
     """Fingerprints that may wait in memory; beyond it mail and beats are told to repeat. Traps have three quarters of the room: beyond it they are dropped and counted."""
     pending_bytes: int = Field(default=67_108_864, ge=1_048_576, le=4_294_967_296)
     """Bytes of text and attachments that may wait in memory; beyond it as beyond ``pending_max``."""
+    overtake_ms: int = Field(default=10_000, ge=0, le=60_000)
+    """By how much, in milliseconds, a clear may overtake its raise: what comes so late behind it is over. 0: it is raised."""
     release_per_min: int = Field(default=60, ge=1, le=100_000)
     """Tickets opened in a minute for what is still raised when a silence, a maintenance or another mute is over."""
     source_new_per_min: int = Field(default=600, ge=0, le=1_000_000)

@@ -5,6 +5,7 @@ incident, input, time and id always give the same decision.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, assert_never
 
 from gateway.core.counting import Frequency, Tally
@@ -87,6 +88,8 @@ def _heard(incident: Incident | None, heard: Heard, *, now_ms: int, new_id: str,
 
 def _raised(incident: Incident | None, heard: Heard, *, now_ms: int, new_id: str, around: Around) -> Decision:
     move = TABLE[incident.state if incident else None, Trigger.RAISE]
+    if incident is not None and _is_over(incident, heard):
+        return _count_what_is_over(Making(incident, now_ms=now_ms), heard)
     if incident is None or move is Move.BEGIN_LINKED:
         return _begin(heard, previous=incident, now_ms=now_ms, new_id=new_id, around=around)
     making = Making(incident, now_ms=now_ms)
@@ -116,9 +119,9 @@ def _cleared(incident: Incident | None, heard: Heard, *, now_ms: int, around: Ar
 
 
 def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str, around: Around) -> Decision:
-    verdict, event = heard.verdict, heard.event
-    count = _counted_from(heard)
-    held = verdict.hold_ms > 0 or bool(count)
+    verdict, event, over = heard.verdict, heard.event, heard.cleared_ms is not None
+    count = {} if over else _counted_from(heard)
+    held = verdict.hold_ms > 0 or bool(count) or over
     incident = Incident(
         id=new_id,
         fingerprint=verdict.fingerprint,
@@ -154,7 +157,7 @@ def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str,
     making = Making(incident, now_ms=now_ms, began=True)
     reason = Reason.RAISED_AGAIN if previous else Reason.FIRST_RAISED
     if held:
-        reason = Reason.COUNTING if count else Reason.HELD
+        reason = Reason.COUNTING if count else Reason.OVERTAKEN if over else Reason.HELD
     wait = f"; held for {span(verdict.hold_ms)}" if verdict.hold_ms else ""
     wait += f"; counts if raised {verdict.frequency}" if count else ""
     before = f", after {previous.id}" if previous else ""
@@ -164,7 +167,35 @@ def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str,
         making.sync(Rank.CREATE, reason)
     count_transition(making, verdict.flap, at_ms=heard.first_ms, around=around)
     making.attach(event.attachments)
+    if heard.cleared_ms is not None:
+        count_transition(making, verdict.flap, at_ms=heard.cleared_ms, around=around)
+        _HEARD[TABLE[making.incident.state, Trigger.CLEAR]](making, replace(heard, last_ms=heard.cleared_ms))
     return making.decision(reason, known_as=(f"incident:{new_id}", *event.known_as), attachments=event.attachments)
+
+
+def _is_over(incident: Incident, heard: Heard) -> bool:
+    """Whether a raise that its clear has overtaken belongs to ``incident``, and tells nothing new of it.
+
+    It does not if the incident is raised since, or was closed before the raise: then it is another trouble.
+    """
+    if heard.cleared_ms is None or incident.fingerprint != heard.verdict.fingerprint:
+        return False
+    if incident.state is State.CLOSED:
+        return incident.cleared_ms is not None and heard.last_ms < incident.cleared_ms
+    return incident.state in (State.RECOVERING, State.RESOLVED) or incident.counting
+
+
+def _count_what_is_over(making: Making, heard: Heard) -> Decision:
+    incident = making.incident
+    making.change(
+        occurrences=incident.occurrences + heard.count,
+        last_seen_ms=max(incident.last_seen_ms, heard.last_ms),
+        raised_ms=max(incident.raised_ms, heard.last_ms),
+    )
+    if incident.cleared_ms is not None and heard.cleared_ms is not None:
+        making.change(cleared_ms=max(incident.cleared_ms, heard.cleared_ms))
+    event = heard.event
+    return making.decision(Reason.OVERTAKEN, known_as=event.known_as, attachments=event.attachments)
 
 
 def _counted_from(heard: Heard) -> dict[str, Any]:
@@ -309,6 +340,9 @@ def _clear(making: Making, heard: Heard) -> Decision:
 
 def _cancel(making: Making, heard: Heard) -> Decision:
     making.change(state=State.CLOSED, cleared_ms=heard.last_ms, closed_ms=making.now_ms)
+    if heard.cleared_ms is not None:
+        making.note(Reason.OVERTAKEN, f"over at {utc(heard.cleared_ms)}, before it was heard of; nobody was told")
+        return making.decision(Reason.OVERTAKEN)
     making.note(Reason.CLEARED_IN_HOLD, "cleared within its hold; nobody was told")
     return making.decision(Reason.CLEARED_IN_HOLD)
 

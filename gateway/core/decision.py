@@ -25,6 +25,8 @@ class Heard:
     last_ms: int
     follow_up: bool = False
     """One of the event's references held: it belongs to the incident, whatever its fingerprint."""
+    cleared_ms: int | None = None
+    """Of a raise: when it was over, for a newer clear has overtaken it (`gateway.core.overtaken`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,6 +111,8 @@ class Reason(StrEnum):
     UNMATCHED_CLEAR = "unmatched_clear"
     STALE_CLEAR = "stale_clear"
     """A clear older than the last raise."""
+    OVERTAKEN = "overtaken"
+    """A raise older than a clear that came before it: it is over already, and nobody is told."""
     IMPACT_CHANGED = "impact_changed"
     IMPACT_AGED = "impact_aged"
     FLAPPING = "flapping"

@@ -54,6 +54,8 @@ class EngineLimits:
     """Runs and waiters that may wait; more are refused, and counted."""
     bytes_max: int = BYTES_MAX
     """Bytes of text and files that may wait."""
+    overtake_ms: int = 10_000
+    """By how much a clear may overtake its raise; 0: what comes behind it is always raised."""
     release_per_min: int = 60
     """Survivors whose tickets are opened in a minute when what muted them is over."""
 
@@ -100,7 +102,9 @@ class Engine:
         self._follow_clock = follow_clock
         self._journal = journal
         self._met = met
-        self._pending = Pending(limit=self._limits.pending_max, bytes_max=self._limits.bytes_max)
+        self._pending = Pending(
+            limit=self._limits.pending_max, bytes_max=self._limits.bytes_max, overtake_ms=self._limits.overtake_ms
+        )
         self._repeats = Repeats(self._limits.pending_max)
         self._patience_ms = round(1000 * self._limits.repeat_s)
         self._most = self._limits.batch_max
@@ -331,7 +335,10 @@ class Engine:
             tx.put(PROBE, b"")
         now_ms = self._clock.now_ms()
         began_s = self._clock.monotonic_s()
-        outcomes = write_batch(tx, batch, now_ms=now_ms, new_id=self._new_id, around=self._around(tx, now_ms))
+        outcomes = write_batch(
+            tx, batch, now_ms=now_ms, new_id=self._new_id, around=self._around(tx, now_ms),
+            overtake_ms=self._limits.overtake_ms,
+        )  # fmt: skip
         self._pace_batches(len(batch), self._clock.monotonic_s() - began_s)
         return outcomes
 

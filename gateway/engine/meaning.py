@@ -13,6 +13,7 @@ from gateway.core.rules import DEFAULT_RULE
 from gateway.core.ticket import Observation, Ticket, TicketState
 from gateway.engine.applying import apply
 from gateway.engine.around import Surroundings
+from gateway.engine.clears import Clears
 from gateway.engine.gathering import Gatherer
 from gateway.engine.overflow import BEGUN, Overflow
 from gateway.pending import Run
@@ -52,12 +53,14 @@ def write_batch(
     now_ms: int,
     new_id: Callable[[int], str],
     around: Surroundings,
+    overtake_ms: int = 0,
 ) -> list[Outcome]:
     """Decide each run of events; what would begin more incidents than a cap allows is counted in a greater one."""
     _read_ahead(tx, batch, around.gatherings)
     overflow = Overflow(tx, around.gatherings.caps, now_ms=now_ms)
     outcomes = []
     gatherer = Gatherer(tx, around, now_ms=now_ms, new_id=new_id)
+    clears = Clears(tx, batch, within_ms=overtake_ms, now_ms=now_ms)
     for number, run in enumerate(batch):
         fresh, known = _fresh(tx, run)
         if fresh == 0:
@@ -69,9 +72,11 @@ def write_batch(
             continue
         decision = _decide_run(
             tx, run, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, around=around,
+            cleared_ms=clears.over_at_ms(run, incident),
             new_id="" if incident is not None and incident.state is not State.CLOSED else new_id(now_ms),
         )  # fmt: skip
         outcomes.append(_settled(tx, run, decision, before, fresh=fresh, now_ms=now_ms))
+        clears.hear(run, all_fresh=fresh == run.count, follow_up=follow_up)
         if decision.incident is not None and _begins_to_matter(decision):
             gatherer.took(run, decision.incident)
         if decision.reason is Reason.NOTED and decision.incident is None:
@@ -91,6 +96,7 @@ def write_batch(
             outcomes[number] = replace(outcomes[number], incident=told.incident, wishes=told.wishes)
         gatherer.decisions += [*before, decision]
     gatherer.flush()
+    clears.flush()
     if gatherer.decisions:
         last, told_of = outcomes[-1], gatherer.decisions
         wishes = last.wishes or any(one.wishes for one in told_of)
@@ -115,9 +121,9 @@ def _read_ahead(tx: Transaction, batch: Sequence[Run], gatherings: Gatherings) -
 
 
 def _begins_to_matter(decision: Decision) -> bool:
-    """Whether storms and groups count it from now on: what is raised too seldom is no part of any."""
+    """Whether storms and groups count it from now on: what is over, or raised too seldom, is no part of any."""
     if decision.began and decision.incident is not None:
-        return not decision.incident.counting
+        return decision.incident.alive and not decision.incident.counting
     return decision.reason is Reason.COUNTED
 
 
@@ -184,10 +190,11 @@ def _decide_run(
     now_ms: int,
     new_id: str,
     around: Surroundings,
+    cleared_ms: int | None = None,
 ) -> Decision:
     heard = Heard(
-        event=run.event, verdict=run.verdict, count=count,
-        first_ms=run.first_ms, last_ms=run.last_ms, follow_up=follow_up,
+        event=run.event, verdict=run.verdict, count=count, first_ms=run.first_ms, last_ms=run.last_ms,
+        follow_up=follow_up, cleared_ms=cleared_ms,
     )  # fmt: skip
     if run.verdict.kind is EventKind.CLEAR and run.first_ms < run.last_ms:
         # The first clear is the one that counts; a later one only if the first came too late to be true.

@@ -13,6 +13,7 @@ from gateway.core.incident import Incident, State
 from gateway.core.inhibit import Facet
 from gateway.core.mute import Window
 from gateway.core.operation import Operation, OperationState
+from gateway.core.overtaken import Clear
 from gateway.core.station import Station
 from gateway.core.sweep import Sweep
 from gateway.core.ticket import Ticket
@@ -94,6 +95,14 @@ class Transaction(Protocol):
 
     def remember_upstream(self, identity: str, incident_id: str, *, at_ms: int) -> None:
         """Remember an acknowledged input, to fold its retransmissions."""
+        ...
+
+    def clears(self, fingerprints: Iterable[str], *, since_ms: int) -> dict[str, Clear]:
+        """The newest clear of each fingerprint that has one heard since then."""
+        ...
+
+    def keep_clears(self, clears: Mapping[str, Clear], *, since_ms: int) -> None:
+        """Remember clears by fingerprint, each if it is newer than the one there is; those heard before are forgotten."""
         ...
 
     def count_unknown(self, condition: str, *, count: int, at_ms: int, sample: str) -> None:

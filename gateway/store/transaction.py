@@ -15,6 +15,7 @@ from gateway.core.ticket import Ticket
 from gateway.store import rows
 from gateway.store.api import Retention
 from gateway.store.bulk import Bulk, Writer
+from gateway.store.clears import SqliteClears
 from gateway.store.facets import FACET, TALLY, SqliteFacets
 from gateway.store.outbox import OPERATION, SqliteOutbox
 from gateway.store.recent import Recent
@@ -84,7 +85,7 @@ _SAVE_STATIONS = "INSERT OR REPLACE INTO station (name, site, state, seen_ms, bo
 )
 
 
-class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
+class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets, SqliteClears):
     """Implements `gateway.store.api.Transaction` on the writer's connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -221,6 +222,7 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets):
         )
         self._db.execute("UPDATE ticket SET written_ms = written_ms + ? WHERE written_ms > 0", (by_ms,))
         self._shift_sweeps(by_ms)
+        self._shift_clears(by_ms)
 
     # --- inputs ----------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ OFTEN = Frequency(count=3, within_ms=3)
 steps = st.lists(
     st.tuples(
         st.sampled_from(["r1", "r2"]), st.sampled_from(["raise", "raise", "clear", "note"]),
-        st.sampled_from(["", "minor", "critical"]), st.integers(-3, 3), st.sampled_from(["", "", "a", "b"]),
-        st.sampled_from(["x", "y"]),
+        st.sampled_from(["", "minor", "critical"]), st.integers(-6, 0), st.sampled_from(["", "", "a", "b"]),
+        st.sampled_from(["x", "y"]), st.sampled_from([False, False, True]),
     ),
     max_size=14,
 )  # fmt: skip
@@ -39,7 +39,29 @@ async def _outcome(bench: Any) -> list[Any]:
     reopen=st.sampled_from([0, 9]),
     frequency=st.sampled_from([None, None, OFTEN, replace(OFTEN, counting=Counting.TOKEN_BUCKET)]),
 )
-@example(steps=[("r1", "raise", "", at, "", "x") for at in (0, 0, 3)], hold=0, clear_hold=0, reopen=0, frequency=OFTEN)
+@example(
+    steps=[("r1", "raise", "", at, "", "x", False) for at in (-3, -3, 0)],
+    hold=0,
+    clear_hold=0,
+    reopen=0,
+    frequency=OFTEN,
+)
+@example(
+    steps=[
+        ("r1", kind, "", at, "", "x", kind == "clear") for kind, at in (("clear", -3), ("raise", -4), ("raise", -2))
+    ],
+    hold=0,
+    clear_hold=0,
+    reopen=0,
+    frequency=None,
+)
+@example(
+    steps=[("r1", kind, "", at, "", "x", False) for kind, at in (("clear", -3), ("raise", -4), ("raise", -2))],
+    hold=0,
+    clear_hold=0,
+    reopen=0,
+    frequency=None,
+)
 async def test_a_batch_decides_as_its_events_one_by_one(
     build, say, steps, hold: int, clear_hold: int, reopen: int, frequency: Frequency | None
 ) -> None:
@@ -52,7 +74,7 @@ async def test_a_batch_decides_as_its_events_one_by_one(
             ids: dict[str, int] = {}
             bench.engine._new_id = lambda _ms, ids=ids: f"{ids.setdefault(len(ids), len(ids)):013d}"
             futures = []
-            for source, kind, severity, later, identity, words in steps:
+            for source, kind, severity, later, identity, words, commit in steps:
                 # When a retransmission arrives counts as last seen if it is folded: it must not differ here.
                 at_ms = bench.clock.now_ms() + (0 if any(step[4] for step in steps) else later)
                 futures.append(
@@ -61,7 +83,7 @@ async def test_a_batch_decides_as_its_events_one_by_one(
                         identity=identity and f"{identity}{source}{kind}{severity}{later}{words}",
                     )
                 )  # fmt: skip
-                if not batched:
+                if commit or not batched:
                     await bench.engine.drain()
             await bench.engine.drain()
             assert all(future.done() and future.exception() is None for future in futures)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.counting import Frequency
@@ -35,11 +35,12 @@ def _told(run: Any) -> tuple[Any, ...]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     acts=acts,
-    later=st.lists(st.integers(-3, 50), min_size=25, max_size=25),
+    later=st.lists(st.integers(-20, 50), min_size=25, max_size=25),
     frequency=st.sampled_from([None, None, Frequency(count=3, within_ms=60)]),
     reads=st.sampled_from(["summary", "object", ""]),
     known=st.booleans(),
 )
+@example(acts=[("r1", "clear"), *[("r1", "raise")] * 3], later=[0, -9, 1, 9], frequency=None, reads="", known=False)
 async def test_prepared_events_come_to_what_plain_ones_do(build, say, acts, later, frequency, reads, known) -> None:
     """Whether the rules look at the label that varies, or not, and whether the inventory knows the source, or not."""
     seen = []

@@ -79,6 +79,12 @@ class WhateverHappens(RuleBasedStateMachine):
         self.world.say(index, Message(at_s=self.world.now_s, how=How.TRAP, kind=kind, object="2"))
         self.lasts(0.05)
 
+    @rule(index=LINKS, ago_s=TENTHS, then=TENTHS)
+    def overtaken(self, index, ago_s, then) -> None:
+        self.clear(index, 0.0)
+        self.world.say(index, Message(at_s=self.world.now_s, happened_s=self.world.now_s - ago_s))
+        self.lasts(then)
+
     @rule(
         fault=st.sampled_from(["", "", "door"]),
         kind=st.sampled_from([BeatKind.BEAT, BeatKind.BEAT, BeatKind.WILL, BeatKind.LEAVE]),

@@ -39,6 +39,8 @@ class Message:
     attachments: tuple[Attachment, ...] = ()
     fault: str = ""
     beat: BeatKind = BeatKind.BEAT
+    happened_s: float | None = None
+    """When it happened, if that was before it is said: it was under way for long, and others overtook it."""
     lost_answers: int = 0
     """Acknowledgements that get lost on their way back, so that the sender repeats what is committed."""
 

@@ -64,6 +64,13 @@ def _held_for(seconds: float) -> Callable[[World], None]:
     return expect
 
 
+def _nobody_is_told(world: World) -> None:
+    """What was over before it was heard of has no ticket."""
+    for tracker in world.trackers:
+        if tracker.tickets:
+            world.violated(f"I4: {tracker.tickets[0].id} tells of what was over")
+
+
 def _second_is_not_delayed(world: World) -> None:
     """One sink's trouble never delays another's."""
     first = min((ticket.created_s for ticket in world.trackers[1].tickets), default=1e9)
@@ -226,12 +233,19 @@ FLAPPING = Workload(
     ),
     expect=_nobody_waits,
 )
+OVERTAKEN = Workload(
+    name="a raise comes behind its clear",
+    judge=judge(("jira",)),
+    trackers=(LAGGED,),
+    senders=(_says("r1", Message(at_s=0.5, kind=CLEAR), Message(at_s=1.0, happened_s=0.4)),),
+    expect=_nobody_is_told,
+)
 
 ALL = {
     one.name: one
     for one in (
         *(RAISE_CLEAR, REPEATS, TWO_SINKS, MAIL, RETRANSMITTED, HELD),
-        *(PERSON_CLOSES, PERSON_DELETES, STATIONS, INHIBITED, GROUPED, FLAPPING),
+        *(PERSON_CLOSES, PERSON_DELETES, STATIONS, INHIBITED, GROUPED, FLAPPING, OVERTAKEN),
     )
 }
 

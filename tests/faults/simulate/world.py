@@ -278,7 +278,8 @@ class World:
             life.intakes["mqtt"].received()
             future = life.intakes["mqtt"].beat(sender.sign_of_life(at_ms))
         else:
-            event = sender.event(at_ms)
+            happened_s = self.now_s if message.happened_s is None else message.happened_s
+            event = sender.event(at_ms - round(1000 * (self.now_s - happened_s)))
             intake = life.intakes[event.collector]
             intake.received()
             if message.acknowledged:
