@@ -146,7 +146,7 @@ def _tickets(store: sqlite3.Connection, sink: str, made: list[Made], findings: F
         if any(ticket.open is over for ticket in tickets) and key not in under_way:
             findings.add("diverged", f"{names}: the incident is {incidents[key]['state']}")
     for key, row in incidents.items():
-        wants = sink in json.loads(row["body"])["sinks"] and row["state"] not in ENDED
+        wants = sink in json.loads(row["body"]).get("sinks", ()) and row["state"] not in ENDED
         if wants and (key not in by_key or key not in refs):
             findings.add("ticketless", f"{sink} {row['source']} {row['object']} {key}")
 
