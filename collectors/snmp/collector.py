@@ -20,8 +20,9 @@ from collectors.snmp.keeper import Keeper
 from collectors.snmp.mib_files import names_in
 from collectors.snmp.names import Names
 from collectors.snmp.peers import Peers
+from collectors.snmp.receiving import MOST, TRUNCATED, Received, Way
 from collectors.snmp.render import escape
-from collectors.snmp.sockets import TRUNCATED, Datagram, Listener, Received, datagram
+from collectors.snmp.sockets import Listener
 from collectors.snmp.usm import Trusted, Usm, UsmError
 from collectors.snmp.v3 import AUTHENTICATED
 from gateway.core.event import Event
@@ -36,8 +37,8 @@ ANSWERS = Counter("tocsin_snmp_responses", "Responses sent to informs.")
 
 LOOK_EVERY_S: Final = 1.0
 """How often kernel drops are counted."""
-_CHECK_TIME_EVERY: Final = 4
-"""Datagrams between two looks at the clock."""
+_FIRST: Final = 4
+"""Datagrams of the first batch; each is twice as large as the one before, so that the time spent tells what the next takes."""
 
 Answer = Callable[[], None]
 
@@ -116,11 +117,16 @@ class SnmpCollector:
         now_ms, now_s = self._clock.now_ms(), self._clock.monotonic_s()
         until_s = now_s + self._config.read_budget_ms / 1000
         count = questions = 0
+        asked = _FIRST
         try:
-            for count, received in enumerate(listener.receive(self._config.read_budget), start=1):
-                questions += self._take(listener, received, intake, now_ms, now_s)
-                if not count % _CHECK_TIME_EVERY and self._clock.monotonic_s() >= until_s:
+            while (left := self._config.read_budget - count) > 0:
+                batch = listener.receive(asked := min(asked, left, MOST))
+                count += len(batch)
+                for received in batch:  # to its end, whatever time it takes: nobody else has it any more
+                    questions += self._take(listener, received, intake, now_ms, now_s)
+                if len(batch) < asked or self._clock.monotonic_s() >= until_s:
                     break
+                asked *= 2
         except OSError as error:
             asyncio.get_running_loop().remove_reader(listener.fileno())
             self._broken = error
@@ -129,32 +135,32 @@ class SnmpCollector:
 
     def _take(self, listener: Listener, received: Received, intake: Intake, now_ms: int, now_s: float) -> bool:
         """Take one datagram as far as it goes; True if it was only an SNMPv3 sender asking who we are."""
-        data, _, flags, address = received
+        data, flags, way = received
         try:
-            if flags & TRUNCATED or not self._again.offer(address[0], data, now_ms):
-                return self._take_new(listener, datagram(received), intake, now_ms, now_s)
+            if flags & TRUNCATED or not self._again.offer(way.host, data, now_ms):
+                return self._take_new(listener, received, intake, now_ms, now_s)
         except DecodeError as error:
-            intake.dropped(error.reason, source=datagram(received).host, detail=str(error))
+            intake.dropped(error.reason, source=way.host, detail=str(error))
         except Exception as error:  # a bug of ours must not let one sender silence all others
-            source = datagram(received).host
             if type(error).__name__ not in self._bugs:
                 self._bugs.add(type(error).__name__)
-                log.exception("datagram.failed", collector=self._name, source=source)
-            intake.dropped(Dropped.MALFORMED, source=source, detail="it met a bug, see datagram.failed")
+                log.exception("datagram.failed", collector=self._name, source=way.host)
+            intake.dropped(Dropped.MALFORMED, source=way.host, detail="it met a bug, see datagram.failed")
         return False
 
-    def _take_new(self, listener: Listener, heard: Datagram, intake: Intake, now_ms: int, now_s: float) -> bool:
+    def _take_new(self, listener: Listener, received: Received, intake: Intake, now_ms: int, now_s: float) -> bool:
         """Take one that says what was not said before, or may not be remembered."""
-        source = heard.host
+        data, flags, way = received
+        source = way.host
         peer = self._peers[source]
         if not peer.allowed:
             intake.dropped(Dropped.DENIED_SOURCE, source=source)
             return False
-        if heard.truncated:
+        if flags & TRUNCATED:
             intake.dropped(Dropped.OVERSIZED, source=source, detail="larger than max_datagram")
             return False
-        arrival = Arrival(listener, heard, peer.relay, now_ms, now_s)
-        if codec.message_version(heard.data) == codec.V3:
+        arrival = Arrival(listener, data, way, peer.relay, now_ms, now_s)
+        if codec.message_version(data) == codec.V3:
             return self._take_v3(arrival, intake)
         self._take_community(arrival, intake)
         return False
@@ -164,8 +170,7 @@ class SnmpCollector:
         if message is None:
             return
         if message.pdu.type is not codec.PduType.INFORM:
-            heard = arrival.datagram
-            self._offer(heard.address[0], heard.data, self._event(arrival, message.pdu), intake)
+            self._offer(arrival.way.host, arrival.data, self._event(arrival, message.pdu), intake)
             return
         answer = partial(_respond, arrival, lambda: codec.encode_response(message))
         self._inform(arrival, message.pdu, message.community, answer, intake)
@@ -177,24 +182,24 @@ class SnmpCollector:
 
     def _message(self, arrival: "Arrival", intake: Intake) -> codec.Message | None:
         """Decode a message of v1 or v2c; None if its community is not ours, which is counted."""
-        message = codec.decode_message(arrival.datagram.data, limits=self._limits)
+        message = codec.decode_message(arrival.data, limits=self._limits)
         if message.community in self._communities:
             return message
-        intake.dropped(Dropped.UNKNOWN_COMMUNITY, source=arrival.datagram.host)
+        intake.dropped(Dropped.UNKNOWN_COMMUNITY, source=arrival.way.host)
         return None
 
     def _take_v3(self, arrival: "Arrival", intake: Intake) -> bool:
         try:
-            trusted = self._usm.receive(arrival.datagram.data, arrival.now_s, arrival.datagram.host)
+            trusted = self._usm.receive(arrival.data, arrival.now_s, arrival.way.host)
         except UsmError as error:
             if error.report and self._reports.spend(arrival.now_s) and arrival.answer(error.report):
                 REPORTS.inc()
             if error.reason is None:
                 return True
-            intake.dropped(error.reason, source=arrival.datagram.host, detail=str(error))
+            intake.dropped(error.reason, source=arrival.way.host, detail=str(error))
             return False
         raw, scoped = trusted.scoped.pdu, trusted.scoped
-        sender = (arrival.datagram.host, scoped.engine_id, scoped.context, trusted.flags, trusted.late != "")
+        sender = (arrival.way.host, scoped.engine_id, scoped.context, trusted.flags, trusted.late != "")
         if self._again.offer(sender, raw, arrival.now_ms):
             return False
         pdu = codec.decode_pdu(raw, 0, len(raw), version=codec.V3, limits=self._limits)
@@ -211,7 +216,7 @@ class SnmpCollector:
     def _event(self, arrival: "Arrival", pdu: codec.Pdu, trusted: Trusted | None = None, identity: str = "") -> Event:
         event = translate.to_event(
             pdu,
-            address=arrival.datagram.host,
+            address=arrival.way.host,
             names=self._names,
             at_ms=arrival.now_ms,
             collector=self._name,
@@ -247,8 +252,8 @@ class SnmpCollector:
         trusted: Trusted | None = None,
     ) -> None:
         """Answer after the commit; a repeat joins the first, or is answered at once if that was."""
-        source = arrival.datagram.host
-        key = informs.identity(source, arrival.datagram.port, who, pdu.varbinds_raw)
+        source = arrival.way.host
+        key = informs.identity(source, arrival.way.port, who, pdu.varbinds_raw)
         answered = self._informs.answered(key, arrival.now_s)
         if answered or self._informs.waits(key, answer):
             intake.dropped(Dropped.DUPLICATE, source=source)
@@ -276,14 +281,15 @@ class Arrival(NamedTuple):
     """A datagram with what is known about its arrival."""
 
     listener: Listener
-    datagram: Datagram
+    data: bytes
+    way: Way
     relay: bool
     now_ms: int
     now_s: float
 
     def answer(self, data: bytes) -> bool:
         """Send ``data`` back."""
-        return self.listener.answer(self.datagram, data)
+        return self.listener.answer(self.way, data)
 
 
 class Budget:

@@ -4,27 +4,19 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Final
 
+from collectors.snmp import receiving
 from collectors.snmp.config import Listen
 
-# Linux, asm-generic/socket.h and linux/in.h: Python's socket module does not name them.
+# Linux, asm-generic/socket.h: Python's socket module does not name them.
 _SO_RCVBUFFORCE: Final = 33
 _SO_MEMINFO: Final = 55
 _MEMINFO_DROPS: Final = 8
 """Index of SK_MEMINFO_DROPS among the u32 of SO_MEMINFO (linux/sock_diag.h)."""
-_IP_PKTINFO: Final = 8
-TRUNCATED: Final = int(socket.MSG_TRUNC)
-"""As a plain number: an operator of Python's enumerations costs as much as reading the datagram."""
-
-_ANCILLARY: Final = 64
-_IPV4_PACKET_INFO: Final = struct.Struct("=i4s4s")
-_IPV6_PACKET_INFO: Final = struct.Struct("=16si")
 _U32: Final = struct.Struct("=I")
-_MAPPED: Final = "::ffff:"
-_LINK_LOCAL: Final = b"\xfe\x80"
 _PROC_INODE, _PROC_DROPS = 9, 12
 
 _CURES: Final = {
@@ -33,24 +25,6 @@ _CURES: Final = {
     errno.EADDRNOTAVAIL: "this machine has no such address; change listen",
     errno.EAFNOSUPPORT: "this machine has no IPv6; change listen",
 }
-
-
-Received = tuple[bytes, list[tuple[int, int, bytes]], int, Any]
-"""What the kernel gave: octets, what it told besides, flags, and the sender's address."""
-
-
-class Datagram(NamedTuple):
-    """One datagram and the way back to its sender."""
-
-    data: bytes
-    host: str
-    """Address of the sender; an IPv4 one is never shown mapped into IPv6."""
-    port: int
-    truncated: bool
-    address: Any
-    """The sender, as the socket names it."""
-    ancillary: list[tuple[int, int, bytes]]
-    """What the kernel told besides, to answer from the address that was written to."""
 
 
 class Listener:
@@ -66,17 +40,19 @@ class Listener:
         """
         sock.setblocking(False)
         self._sock = sock
-        self._largest = largest
         address = sock.getsockname()
         self.name = f"[{address[0]}]:{address[1]}" if sock.family == socket.AF_INET6 else f"{address[0]}:{address[1]}"
         self.port: int = address[1]
         self.buffer = _enlarge(sock, buffer)
         """Octets of receive buffer that the kernel gave."""
         # A sender discards an answer that comes from another address than it wrote to.
-        if address[0] == "::":
+        on_all = address[0] in {"::", "0.0.0.0"}  # noqa: S104 - a comparison
+        if on_all and sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-        elif address[0] == "0.0.0.0":  # noqa: S104 - a comparison
-            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        elif on_all:
+            sock.setsockopt(socket.IPPROTO_IP, receiving.IP_PKTINFO, 1)
+        self.receive = receiving.receiver(sock, largest=largest, ancillary=on_all)
+        """Takes what has come."""
         self._dropped = _kernel_drops(sock)
 
     def fileno(self) -> int:
@@ -87,24 +63,10 @@ class Listener:
         """Close the socket."""
         self._sock.close()
 
-    def receive(self, most: int) -> Iterator[Received]:
-        """What has come, as the kernel gives it, until there is nothing or so many; `datagram` makes words of one.
-
-        Raises:
-            OSError: the socket is broken.
-        """
-        receive, largest = self._sock.recvmsg, self._largest
-        try:
-            for _ in range(most):
-                yield receive(largest, _ANCILLARY)
-        except (BlockingIOError, InterruptedError):
-            return
-
-    def answer(self, datagram: Datagram, data: bytes) -> bool:
+    def answer(self, way: receiving.Way, data: bytes) -> bool:
         """Send ``data`` back, from the address that was written to; False if the kernel did not take it."""
-        from_address = [answer for said in datagram.ancillary if (answer := _same_address(said))]
         try:
-            self._sock.sendmsg([data], from_address, 0, datagram.address)
+            self._sock.sendmsg([data], way.ancillary, 0, way.address)
         except OSError:
             return False
         return True
@@ -114,15 +76,6 @@ class Listener:
         now = _kernel_drops(self._sock)
         new, self._dropped = (now - self._dropped) & 0xFFFF_FFFF, now
         return new
-
-
-def datagram(received: Received) -> Datagram:
-    """What the kernel gave, in words."""
-    data, ancillary, flags, address = received
-    host: str = address[0]
-    if host.startswith(_MAPPED) and "." in host:
-        host = host.removeprefix(_MAPPED)
-    return Datagram(data, host, address[1], bool(flags & TRUNCATED), address, ancillary)
 
 
 def bind(where: Listen) -> socket.socket:
@@ -196,16 +149,3 @@ def _enlarge(sock: socket.socket, octets: int) -> int:
 
 def _buffer(sock: socket.socket) -> int:
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # the kernel doubles it for its own book-keeping
-
-
-def _same_address(said: tuple[int, int, bytes]) -> tuple[int, int, bytes] | None:
-    """What to tell the kernel, so that an answer leaves from the address that the question was sent to."""
-    level, kind, content = said
-    if (level, kind) == (socket.IPPROTO_IP, _IP_PKTINFO):
-        _, local, _ = _IPV4_PACKET_INFO.unpack(content)
-        return level, kind, _IPV4_PACKET_INFO.pack(0, local, bytes(4))
-    if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
-        local, interface = _IPV6_PACKET_INFO.unpack(content)
-        # Only a link-local address needs its interface; for others the routing table knows better.
-        return level, kind, _IPV6_PACKET_INFO.pack(local, interface if local.startswith(_LINK_LOCAL) else 0)
-    return None

@@ -17,6 +17,7 @@ from collectors.snmp.config import SnmpConfig, parse_listen
 from collectors.snmp.keys import Auth, Priv, User, user_key
 from collectors.snmp.mib_files import FILE_NAME
 from collectors.snmp.names import NOTIFICATION, Names, notification_fields
+from collectors.snmp.receiving import Way
 from collectors.snmp.sockets import Listener, bind
 from collectors.snmp.start import tell
 from collectors.snmp.usm import Keys, Usm
@@ -418,6 +419,50 @@ async def test_a_bug_met_once_costs_neither_the_others_nor_the_repeat(made_with,
     assert answers(sender) == [2]
     assert intake.drops == {Dropped.MALFORMED: 1}
     assert [entry["event"] for entry in logs] == ["datagram.failed"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "batches"), [({}, [4, 8, 16, 32, 64, 64, 64, 4]), ({"read_budget_ms": 1}, [4, 8])]
+)
+async def test_batches_grow_until_a_budget_is_spent(made_with, settings, batches):
+    ours, theirs = os.pipe()
+    os.write(theirs, b"!")  # always readable
+    asked = []
+
+    class Endless:
+        name, port, buffer = "endless", 0, 0
+
+        def fileno(self):
+            return ours
+
+        def receive(self, most):
+            asked.append(most)
+            clock.passed_s += most / 10_000  # each takes a tenth of a millisecond
+            return [(b"", 0, Way("192.0.2.1", 9, ("192.0.2.1", 9), ()))] * most
+
+        def dropped(self):
+            return 0
+
+    class Passing(ManualClock):
+        passed_s = 0.0
+
+        def monotonic_s(self):
+            return super().monotonic_s() + self.passed_s
+
+    clock, intake = Passing(), RecordingIntake()
+    config = SnmpConfig.model_validate({"read_budget_ms": 100} | settings)
+    collector = made_with(listeners=[Endless()], clock=clock, config=config)
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(collector.run(intake))
+        while len(asked) < len(batches):
+            await asyncio.sleep(0)
+        serving.cancel()
+    os.close(ours)
+    os.close(theirs)
+
+    assert asked[: len(batches)] == batches
+    assert intake.inputs == sum(asked)
+    assert intake.drops == {Dropped.MALFORMED: sum(asked)}
 
 
 async def test_a_broken_socket_ends_the_collector(made_with):
