@@ -203,7 +203,7 @@ class Watch:
         if before is None and after.beats == 0 and not signals:
             return None  # only the broker spoke of it
         if before is None or after.beats != before.beats:
-            was_live = before is not None and live(before)
+            was_live = self._feed.warming_up and before is not None and live(before)
             self._feed.heard(beat.station, beat.collector, was_live=was_live, now_s=now_s)
         self._keep(after)
         if not signals:
