@@ -32,7 +32,7 @@ class SystemClock:
 
     def now_ms(self) -> int:
         """Epoch milliseconds, advancing with the monotonic clock."""
-        return self._anchor_ms + _monotonic_ms()
+        return self._anchor_ms + time.monotonic_ns() // 1_000_000  # spelled out: each beat and trap asks
 
     def monotonic_s(self) -> float:
         """Monotonic seconds."""

@@ -51,6 +51,7 @@ class Reading:
     description: str = ""
 
 
+_BRACE = ord("{")
 _WORD = re.compile(r"[^\W\d_]+(?:[_-][^\W\d_]+)*")
 """A status by itself (``low_battery``); versions, counters, instants and sentences are none."""
 _FIRST_WORD = re.compile(r"[^\W_]+")
@@ -61,6 +62,9 @@ _SENT_KEYS = ("ts", "timestamp", "time", "sent")
 _SEQUENCE_KEYS = ("seq", "sequence")
 _INTERVAL_KEYS = ("interval", "interval_s")
 DEFAULT_LIMITS = Limits()
+_PLAIN = (str, int, float)
+_REMEMBERED_BYTES = 1024
+"""Payloads of JSON up to this length have the names of their members remembered: 256 times that is what strangers can fill."""
 _SHORT = 40
 """Characters of a name that may be remembered: longer ones are a stranger's, and could fill the memory."""
 _FIRST_CLOCK_S = 1_000_000_000
@@ -85,8 +89,9 @@ def read(
     if not payload:
         return Reading(kind=BeatKind.BEAT if topic is TopicKind.HEARTBEAT else BeatKind.LEAVE)
     value = parse(payload, form=form, content_type=content_type)
-    if isinstance(value, Mapping):
-        return _object(value, topic, limits)
+    if type(value) is dict or isinstance(value, Mapping):
+        known = payload[0] == _BRACE and len(payload) <= _REMEMBERED_BYTES
+        return _object(value, (_known_shape if known else _shape)(tuple(value), limits.key_chars), topic, limits)
     if isinstance(value, str | int | float | bytes) or value is None:
         return _bare(line(value, limits.value_chars), topic)
     raise PayloadError("neither a word nor an object")
@@ -100,19 +105,43 @@ def _bare(text: str, topic: TopicKind) -> Reading:
     return Reading(kind=kind, labels={"status": text} if text else {})
 
 
-def _object(value: Mapping[Any, Any], topic: TopicKind, limits: Limits) -> Reading:
-    members = {_key(key, limits.key_chars): member for key, member in value.items()}
+def _object(value: Mapping[Any, Any], shape: "_Shape", topic: TopicKind, limits: Limits) -> Reading:
+    members = {name: value[key] for name, key in shape.members}
     labels = Labels(members, limits)
-    kind, fault = _condition(members, topic, limits)
+    kind, fault = _condition(members, shape, topic, limits)
     return Reading(
         kind=kind,
         fault=fault,
-        interval_s=_number(_first(members, _INTERVAL_KEYS)),
-        sent_ms=_instant_ms(_first(members, _SENT_KEYS)),
-        sequence=_sequence(_first(members, _SEQUENCE_KEYS)),
+        interval_s=_number(_first(members, shape.interval)) if shape.interval else None,
+        sent_ms=_instant_ms(_first(members, shape.sent)) if shape.sent else None,
+        sequence=_sequence(_first(members, shape.sequence)) if shape.sequence else None,
         labels=labels,
         description=_description(labels, limits) if fault else "",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the names of an object's members say of where to look; each field has the names that are there, best first."""
+
+    members: tuple[tuple[str, Any], ...]
+    """Each name as we compare it, with the key that has it: of several, the last."""
+    status: tuple[str, ...]
+    faults: tuple[str, ...]
+    sent: tuple[str, ...]
+    sequence: tuple[str, ...]
+    interval: tuple[str, ...]
+
+
+def _shape(keys: tuple[Any, ...], chars: int) -> _Shape:
+    """The shape of an object with these keys."""
+    names = {_key(key, chars): key for key in keys}
+    wanted = (_STATUS_KEYS, _FAULT_KEYS + _FAULT_LIST_KEYS, _SENT_KEYS, _SEQUENCE_KEYS, _INTERVAL_KEYS)
+    return _Shape(tuple(names.items()), *(tuple(name for name in some if name in names) for some in wanted))
+
+
+_known_shape = lru_cache(maxsize=256)(_shape)
+"""Remembered: a fleet's payloads name the same members again and again. For JSON alone, whose keys are all text."""
 
 
 def _key(key: Any, chars: int) -> str:
@@ -126,20 +155,19 @@ def _short_key(key: str) -> str:
     return line(key, _SHORT).casefold()
 
 
-def _condition(members: Mapping[str, Any], topic: TopicKind, limits: Limits) -> tuple[BeatKind, str]:
+def _condition(members: Mapping[str, Any], shape: _Shape, topic: TopicKind, limits: Limits) -> tuple[BeatKind, str]:
     """What kind of message the object is, and what it says is wrong."""
     kind, fault = BeatKind.BEAT, ""
-    status = _first(members, _STATUS_KEYS)
-    if isinstance(status, str | int | float):
+    status = _first(members, shape.status)
+    if isinstance(status, _PLAIN):
         word = line(status, limits.value_chars)
         kind, faulty = _judge(word, topic)
         if faulty or (word and isinstance(status, str) and _strange(word)):
             fault = word
-    for key in _FAULT_KEYS + _FAULT_LIST_KEYS:
-        if key in members:
-            told = _fault(members[key], key, limits)
-            if told:
-                return kind, told
+    for key in shape.faults:
+        told = _fault(members[key], key, limits)
+        if told:
+            return kind, told
     return kind, fault
 
 
@@ -208,7 +236,7 @@ def _first(members: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
 
 def _number(value: Any) -> float | None:
     """A finite positive number, also if it was written as text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, _PLAIN):
         return None
     try:
         number = float(value)

@@ -31,6 +31,8 @@ class Template:
     filter: str = field(init=False)
     """What to subscribe to: captures become ``+``."""
     _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _sited: bool = field(init=False, repr=False, compare=False)
+    """Whether it names a site besides what it is about."""
 
     def __post_init__(self) -> None:
         levels = self.text.split("/")
@@ -45,13 +47,14 @@ class Template:
             raise ValueError("a shared subscription shows no gateway the whole of a station: subscribe without $share")
         object.__setattr__(self, "filter", "/".join("+" if level.startswith("{") else level for level in levels))
         object.__setattr__(self, "_pattern", re.compile("/".join(patterns)))
+        object.__setattr__(self, "_sited", "site" in self._pattern.groupindex)
 
     def match(self, topic: str) -> Place | None:
         """Whom ``topic`` names; None if it is another topic, or a name is empty, too long or unprintable."""
         found = self._pattern.fullmatch(topic)
         if found is None:
             return None
-        place = Place(**found.groupdict())
+        place = Place(found["station"], found["site"] if self._sited else "")
         if not (place.station.isprintable() and place.site.isprintable()):
             return None
         return place if len(place.station) <= NAME_CHARS and len(place.site) <= NAME_CHARS else None

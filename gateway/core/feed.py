@@ -89,7 +89,7 @@ class Feed:
         self._proven.setdefault(collector, False)
 
     def heard(self, station: str, collector: str, *, was_live: bool, now_s: float) -> None:
-        """Take a sign of life, of a station that ``was_live`` before it or not."""
+        """Take a sign of life, of a station that ``was_live`` before it or not: which matters only while `warming_up`."""
         if collector not in self._proven:
             self.feeds(collector)
         self._beats += 1

@@ -14,7 +14,6 @@ caller stores the old station as `telling`, so that its next beat clears what ma
 
 import math
 from dataclasses import replace
-from statistics import median_low
 
 from gateway.core.event import Beat, BeatKind, EventKind
 from gateway.core.measure import forgotten, measured
@@ -503,10 +502,11 @@ def _interval(
 
 def _usual_interval(policy: Policy, gaps: tuple[int, ...]) -> tuple[float, IntervalFrom]:
     """What is learned, else the default."""
+    middle_s = policy.clamp(sorted(gaps)[(len(gaps) - 1) // 2]) if gaps else 0.0  # of two, the lower
     if len(gaps) >= policy.learn_gaps:
-        return policy.clamp(median_low(gaps)), IntervalFrom.LEARNED
+        return middle_s, IntervalFrom.LEARNED
     # Too few gaps to shorten the default; but two that are longer show that it would alarm without cause.
-    longer_s = policy.clamp(median_low(gaps)) if len(gaps) > 1 else 0.0
+    longer_s = middle_s if len(gaps) > 1 else 0.0
     return max(policy.default_interval_s, longer_s), IntervalFrom.DEFAULT
 
 

@@ -10,6 +10,7 @@ silent stations is not told alone. A site's silence as such proves nothing: stat
 silent together for most of it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -121,6 +122,8 @@ class Sites:
         """Sites by region."""
         self._missing: dict[Group, set[str]] = {}
         """Covered stations of each group that has some."""
+        self.states: Counter[StationState] = Counter()
+        """Stations in each state, live or not."""
         self.live = 0
         """Live stations."""
         self.per_s = 0.0
@@ -137,12 +140,14 @@ class Sites:
     def moved(self, before: Station | None, after: Station | None) -> None:
         """A station has changed, has come, or has gone: keep account of it."""
         if before is not None:
+            self.states[before.state] -= 1
             if live(before):
                 self._leaves(before)
             if before.covered:
                 for group in self.groups(before.site):
                     self._missing.get(group, set()).discard(before.station)
         if after is not None:
+            self.states[after.state] += 1
             if live(after):
                 self._joins(after)
             if after.covered:

@@ -154,7 +154,6 @@ _COUNTS = {
     "impacts": f"SELECT CAST(impact AS TEXT), count(*) {_OPEN} AND state IN ('open', 'recovering') GROUP BY impact",
     "muted": f"SELECT muted, count(*) {_OPEN} AND muted <> '' AND state = 'open' GROUP BY muted",
     "operations": "SELECT sink || '/' || state, count(*) FROM operation GROUP BY sink, state",
-    "stations": "SELECT state, count(*) FROM station GROUP BY state",
     "quarantine": "SELECT reason, count(*) FROM quarantine GROUP BY reason",
 }
 

@@ -133,15 +133,14 @@ class Watch:
         gone = self._terms.keys() - terms.keys()
         scheduled = {name: self._policy_of(station).schedule for name, station in self._stations.items()}
         self._set(policy, terms, by_site, region_of, most_stations, discover_per_min)
+        for known in self._stations.values():
+            self._sites.moved(None, known)
         for name in gone:
             station = self._stations.get(name)
             if station is not None and name.startswith(EXPECTED):
                 self._withdraw(station)
             elif station is not None and station.seen_ms == 0:  # it was only ever expected
-                del self._stations[name]
-                self._wheel.cancel(name)
-        for station in self._stations.values():
-            self._sites.moved(None, station)
+                self._forget(station)
         for station in [one for one in self._stations.values() if one.covered]:
             self._uncover(station)  # its site may be in another region now
         for name, schedule in scheduled.items():
@@ -154,6 +153,11 @@ class Watch:
         """What the station said last that is wrong with it; empty if it is well or unknown."""
         station = self._stations.get(name)
         return station.fault if station else ""
+
+    @property
+    def states(self) -> Mapping[StationState, int]:
+        """How many stations are in each state."""
+        return self._sites.states
 
     @property
     def unknown(self) -> int:
@@ -203,7 +207,7 @@ class Watch:
         if before is None and after.beats == 0 and not signals:
             return None  # only the broker spoke of it
         if before is None or after.beats != before.beats:
-            was_live = before is not None and live(before)
+            was_live = self._feed.warming_up and before is not None and live(before)
             self._feed.heard(beat.station, beat.collector, was_live=was_live, now_s=now_s)
         self._keep(after)
         if not signals:
@@ -362,6 +366,11 @@ class Watch:
         self._unsaved.add(before, station)
         self._wheel.schedule(station.station, station.deadline_s)
 
+    def _forget(self, station: Station) -> None:
+        self._sites.moved(station, None)
+        del self._stations[station.station]
+        self._wheel.cancel(station.station)
+
     def _undo(
         self,
         done: asyncio.Future[Receipt],
@@ -374,9 +383,7 @@ class Watch:
             return
         now = self._stations.get(after.station)
         if now is after and before is None:
-            self._sites.moved(after, None)
-            del self._stations[after.station]
-            self._wheel.cancel(after.station)
+            self._forget(after)
         elif now is after and before is not None:
             self._keep(before)
         elif now is not None:

@@ -52,7 +52,9 @@ class Metrics:
         await Response(encode(REGISTRY), headers={"Content-Type": media_type})(scope, receive, send)
 
     async def _refresh(self) -> None:
-        """Set the gauges that are counted in the store."""
+        """Set the gauges of the watch, and those that are counted in the store."""
+        for station in StationState:
+            metrics.STATIONS.labels(station).set(self._app.watch.states.get(station, 0))
         try:
             counts = await self._app.store.reader.counts()
         except StoreError:
@@ -68,5 +70,3 @@ class Metrics:
         for sink in self._app.config.sinks:
             for waiting in OperationState:
                 metrics.OUTBOX_OPERATIONS.labels(sink, waiting).set(counts["operations"].get(f"{sink}/{waiting}", 0))
-        for station in StationState:
-            metrics.STATIONS.labels(station).set(counts["stations"].get(station, 0))

@@ -39,6 +39,7 @@ class Pages:
             stations=(await self._reader.stations(limit=MOST_ROWS)).items,
             operations=(await self._reader.operations(limit=MOST_ROWS)).items,
             counts=await self._reader.counts(),
+            watched=sum(self._app.watch.states.values()),
             collectors={name: self._app.connected.get(name, False) for name in self._app.config.collectors},
             sinks={name: delivery.breaker.closed for name, delivery in self._app.deliveries.items()},
         )

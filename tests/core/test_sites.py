@@ -1,5 +1,7 @@
 """Many silent stations are one trouble; one silent station among many that speak is its own."""
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -174,6 +176,7 @@ def test_the_account_is_that_of_the_stations_whatever_way_they_came(steps) -> No
         )
     alive = [station for station in bench.stations.values() if live(station)]
     assert bench.sites.live == len(alive)
+    assert +bench.sites.states == Counter(station.state for station in bench.stations.values())
     assert abs(bench.sites.per_s - sum(1 / station.interval_s for station in alive)) < 1e-9
     for site in ("p", "q"):
         group = Group(Level.SITE, site)
@@ -185,3 +188,4 @@ def test_the_account_is_that_of_the_stations_whatever_way_they_came(steps) -> No
     for name in list(bench.stations):
         bench.keep(None, name)
     assert (bench.sites.live, bench.sites.per_s, bench.sites.members(FLEET)) == (0, 0.0, [])
+    assert not +bench.sites.states

@@ -64,3 +64,5 @@ async def test_a_battery_runs_low_and_is_changed(build) -> None:
         assert (seen["summary"], seen["impact"]) == ("s1: battery at 19 %", "low")
         await house.beat('{"status": "ok", "metrics": {"battery": 100}}')
         await house.sees(condition="low_battery", state="resolved")
+        assert 'tocsin_stations{state="up"} 1.0' in (await house.http.get("/metrics")).text.splitlines()
+        assert "<h2>Stations (1)</h2>" in (await house.http.get("/")).text

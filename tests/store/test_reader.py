@@ -84,7 +84,6 @@ async def test_counts_are_what_is_there(store, write, claim, say) -> None:
         "impacts": {"3": 1},
         "muted": {},
         "operations": {"desk/inflight": 1, "desk/pending": 1},
-        "stations": {"new": 1},
         "quarantine": {"malformed": 1},
     }
 

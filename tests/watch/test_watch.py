@@ -8,7 +8,7 @@ from gateway.core.event import Beat
 from gateway.core.heartbeat import telling
 from gateway.core.match import Matcher
 from gateway.core.reason import Dropped
-from gateway.core.station import EXPECTED, Policy, Threshold
+from gateway.core.station import EXPECTED, Policy, StationState, Threshold
 from gateway.plugin import Overloaded
 from gateway.store.api import StoreError
 from gateway.testing.clock import ManualClock
@@ -411,6 +411,7 @@ async def test_what_is_expected_no_longer_is_missing_no_longer(build, restarts: 
         if not restarts:
             bench.watch.reset(terms={}, **TERMS)
             assert bench.engine.said == [*told, "backup event_missing clear"]
+            assert {state: count for state, count in bench.watch.states.items() if count} == {StationState.RETIRED: 1}
             bench.watch.reset(terms=AWAITED, **TERMS)
             await bench.until(lambda: len(bench.engine.said) == 3, turning=300)  # expected anew
             return

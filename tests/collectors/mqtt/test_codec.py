@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.mqtt.codec import Limits, PayloadError, PayloadFormat, TopicKind, read
+from collectors.mqtt.payload import parse
 from gateway.core.event import BeatKind
 from gateway.core.reason import Dropped
 
@@ -288,6 +289,53 @@ def test_any_members_of_any_type_are_read_or_refused(members: dict, form: str, t
     except (OverflowError, ValueError):
         return  # the encoder refuses what the format can't say
     sound(payload, topic)
+
+
+told = st.sampled_from(
+    ["status", "Status", "STATE", "online", "ts", "time", "seq", "interval", "fault", "alarms", "temp"]
+)
+values_told = st.sampled_from([None, True, "ok", "low", 0, 17, 1_795_305_600, "", ["a"]])
+
+
+@given(st.dictionaries(told, values_told), st.sampled_from(TopicKind))
+def test_names_of_members_that_are_remembered_say_what_they_said_at_first(members: dict, topic: TopicKind) -> None:
+    new = read(msgpack.packb(members), topic=topic)  # of these nothing is remembered
+    for _ in range(2):
+        again = read(json.dumps(members).encode(), topic=topic)
+        assert again == new
+        assert list(again.labels.items()) == list(new.labels.items())
+
+
+def test_what_only_the_patient_reader_takes_is_read_too() -> None:
+    odd = [
+        b'\xef\xbb\xbf{"status": "low"}',
+        b'{"status": "low", "name": "\\ud800"}',
+        b'{"status": "low", "x": %s}' % (b"[" * 300 + b"]" * 300),
+    ]
+    assert [said(payload).fault for payload in odd] == ["low"] * len(odd)
+
+
+edits = st.lists(
+    st.tuples(
+        st.integers(0, 80), st.booleans(), st.sampled_from(list(b'{}[]",:0123456789.eE+-\\u tnfNI\x00\x1f\xc3\xa9'))
+    )
+)
+SEEDS = [
+    b'{"ts": 1795305600123, "metrics": {"temp": 21.5, "up": -0.0, "x": 1e-7}}',
+    b'["\\u00e9\\n", null, true, NaN, -Infinity, 1.5e10]',
+]
+
+
+@given(st.sampled_from(SEEDS), edits)
+def test_the_fast_reader_of_json_takes_nothing_that_the_patient_one_reads_otherwise(seed: bytes, changes: list) -> None:
+    payload = bytearray(seed)
+    for at, insert, byte in changes:
+        payload[at : at if insert else at + 1] = bytes([byte])
+    try:
+        fast = repr(parse(bytes(payload), form=PayloadFormat.JSON))
+    except PayloadError:
+        return
+    assert fast == repr(json.loads(payload.decode().removeprefix("\ufeff")))
 
 
 @given(st.binary(max_size=200), st.sampled_from(PayloadFormat), st.sampled_from(TopicKind))
