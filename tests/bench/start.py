@@ -53,7 +53,7 @@ async def _filled(folder: Path, count: int) -> Path:
     async with open_sqlite(state) as store:
         engine = Engine(
             store, judge=Judge(Rulebook((), defaults=_DEFAULTS)), clock=SystemClock(), new_id=IdMaker(secrets.randbits),
-            limits=EngineLimits(pending_max=max(1, count)),
+            limits=EngineLimits(pending_max=max(1, 2 * count)),
         )  # fmt: skip
         for number in range(count):
             engine.offer(port_down(number))

@@ -24,7 +24,7 @@ async def ask(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         config = load(None, plugins=discover())
         app = SimpleNamespace(
             config=config, store=store, clock=ManualClock(), webhooks={}, deliveries={}, connected={}, troubles=list,
-            drops={"snmp": DropLedger()},
+            drops={"snmp": DropLedger()}, watch=SimpleNamespace(states={}),
         )  # fmt: skip
         transport = httpx.ASGITransport(app=site(app, admin=True))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
