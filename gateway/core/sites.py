@@ -11,7 +11,7 @@ silent together for most of it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from itertools import islice
@@ -26,8 +26,12 @@ FEWEST = 3
 DOWN = 0.5
 SUSPECTED = 0.2
 """Parts of a group that must be overdue."""
-MOST_MEMBERS = 500
-"""Members looked at, of one group: more would tell nothing new."""
+MOST_MEMBERS = 300
+"""Stations looked at, of one site: more would tell nothing new."""
+MOST_SITES = 100
+"""Sites looked at, of a region or the fleet."""
+MOST_LOOKED = 1_500
+"""Stations looked at, of all these sites together: a look is a part of one turn of the event loop."""
 
 
 class Level(StrEnum):
@@ -157,10 +161,11 @@ class Sites:
     def judge(self, group: Group, is_overdue: Overdue) -> Verdict:
         """Whether ``group`` is down."""
         if group.level is Level.SITE:
-            owing, of = self._count(group.name, is_overdue)
+            owing, of = self._count(group.name, is_overdue, most=MOST_MEMBERS)
         else:
-            sites = self._stations if group.level is Level.FLEET else self._sites.get(group.name, {})
-            seen = [self._hit(site, is_overdue) for site in islice(sites, MOST_MEMBERS) if site]
+            sites = _some(self._stations if group.level is Level.FLEET else self._sites.get(group.name, {}), MOST_SITES)
+            each = MOST_LOOKED // max(1, len(sites))
+            seen = [self._hit(site, is_overdue, most=each) for site in sites if site]
             owing, of = sum(seen), len(seen)
         if owing < FEWEST or owing < SUSPECTED * of:
             return Verdict.FINE
@@ -176,8 +181,8 @@ class Sites:
         return missing + late < DOWN * (missing + self._live_in(group))
 
     def members(self, group: Group) -> list[str]:
-        """The stations of a group that are live or missing, by name."""
-        return sorted({*self._names(group), *self._missing.get(group, ())})
+        """The stations of a group that are live or missing."""
+        return [*self._names(group), *self._missing.get(group, ())]
 
     def missing(self, group: Group) -> frozenset[str]:
         """Its stations that are covered."""
@@ -205,12 +210,12 @@ class Sites:
         self.live -= 1
         self.per_s = max(0.0, self.per_s - 1 / station.interval_s) if self.live else 0.0
 
-    def _count(self, site: str, is_overdue: Overdue) -> tuple[int, int]:
-        names = list(islice(self._stations.get(site, {}), MOST_MEMBERS))
+    def _count(self, site: str, is_overdue: Overdue, *, most: int) -> tuple[int, int]:
+        names = _some(self._stations.get(site, {}), min(most, MOST_MEMBERS))
         return sum(map(is_overdue, names)), len(names)
 
-    def _hit(self, site: str, is_overdue: Overdue) -> bool:
-        owing, of = self._count(site, is_overdue)
+    def _hit(self, site: str, is_overdue: Overdue, *, most: int) -> bool:
+        owing, of = self._count(site, is_overdue, most=most)
         return of > 0 and owing >= DOWN * of
 
     def _names(self, group: Group) -> Iterator[str]:
@@ -229,3 +234,8 @@ class Sites:
             return self.live
         sites = [group.name] if group.level is Level.SITE else list(self._sites.get(group.name, {}))
         return sum(len(self._stations.get(site, ())) for site in sites)
+
+
+def _some(names: Collection[str], most: int) -> list[str]:
+    """At most so many of them, from all over: what came one after the other may have a trouble in common."""
+    return list(islice(names, 0, None, max(1, -(-len(names) // most))))

@@ -1,8 +1,9 @@
 """Outages: what many silent stations have in common is told once, and its end too."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from heapq import nsmallest
 
 import structlog
 
@@ -77,7 +78,7 @@ class Outages:
 
     async def end(self, group: Group, sites: Sites) -> bool:
         """Tell that ``group`` is back; False: the disk refuses, it must be tried again."""
-        outage, missing = self._open[group], sorted(sites.missing(group))
+        outage, missing = self._open[group], sites.missing(group)
         outage = replace(outage, stations=max(outage.stations, len(missing)))
         lasted = span(self._clock.now_ms() - outage.since_ms)
         words = f"{_name(group)} is back after {lasted}"
@@ -129,9 +130,9 @@ def _name(group: Group) -> str:
     return "The fleet" if group == FLEET else f"{group.level.value.capitalize()} {group.name}"
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Collection[str]) -> str:
     """The stations, in a text of bounded length."""
     if not names:
         return ""
     rest = f"\nand {len(names) - NAMED_MOST} more" if len(names) > NAMED_MOST else ""
-    return "Stations:\n" + "\n".join(names[:NAMED_MOST]) + rest
+    return "Stations:\n" + "\n".join(nsmallest(NAMED_MOST, names)) + rest

@@ -531,8 +531,11 @@ class Watch:
             if self._feed.trusted and not (group == FLEET and self._feed.quiet):
                 if not self._sites.over(group, self._is_overdue) or not await self._outages.end(group, self._sites):
                     continue
-                for name in sorted(self._sites.missing(group)):
-                    self._uncover(self._stations[name])
+                for number, name in enumerate(self._sites.missing(group), start=1):
+                    if (station := self._stations.get(name)) is not None:
+                        self._uncover(station)
+                    if number % DUE_MOST == 0:
+                        await asyncio.sleep(0)
 
     def _uncover(self, station: Station) -> None:
         """Give a covered station its time to come back, if no outage covers it any more."""

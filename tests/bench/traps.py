@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.bench.harness import OURS, Options, Report, account, cores, quantile, watch
 from tests.bench.receivers import PEERS, Missing, Ours, Receiver, start
@@ -15,9 +16,18 @@ TRAPS = 200_000
 STORM, MANY = 200, 5_000
 QUEUED = 100_000
 WARM_S = 1.5
-"""Until every incident is open and has its ticket."""
+"""Until buffers and look-ups are as full as they will be."""
+OPENED_PER_S = 2_000
+"""How fast every trouble is told once before."""
 STEP = 0.07
 """Relative step of the ramp."""
+
+
+class Opening(NamedTuple):
+    """Each trouble of a case, told once."""
+
+    traps: Path
+    count: int
 
 
 def run(options: Options) -> Report:
@@ -34,15 +44,19 @@ def run(options: Options) -> Report:
     if options.small:
         cases.popitem()
     names = [OURS, *(PEERS if options.peers else ())]
+    opening = {
+        case: Opening(write_datagrams(options.folder / f"once-{count}", once(troubles(count))), count)
+        for case, count in zip(cases, (STORM, MANY), strict=False)
+    }
     for _ in range(options.repeats):
         for case, traps in cases.items():
             for name in names:
-                saturate(report, case, name, sender, traps)
+                saturate(report, case, name, sender, traps, opening=opening[case])
     for _ in range(options.repeats):
         _queued(report, sender, next(iter(cases.values())))
     for case, traps in cases.items():
-        for name in [name for name in (OURS, "gosnmp") if name in names]:
-            _ramp(report, case, name, sender, traps)
+        for name in [name for name in (OURS, "gosnmp", "snmptrapd") if name in names]:
+            _ramp(report, case, name, sender, traps, opening[case])
     for _ in range(options.repeats):
         _new(report, sender)
     return report
@@ -58,11 +72,23 @@ def _receivers(report: Report, name: str, engines: Sequence[str] = ()) -> Iterat
 
 
 def saturate(
-    report: Report, case: str, name: str, sender: Sender, traps: Path, *, rate: float = 0, engines: Sequence[str] = ()
+    report: Report,
+    case: str,
+    name: str,
+    sender: Sender,
+    traps: Path,
+    *,
+    rate: float = 0,
+    engines: Sequence[str] = (),
+    opening: Opening | None = None,
 ) -> None:
-    """Send without a pause, or at more than anybody takes; count what is taken meanwhile."""
+    """Send without a pause, or at more than anybody takes; count what is taken meanwhile.
+
+    With ``opening`` every trouble is told before, and its incident open.
+    """
     seconds = report.options.seconds / 2
     for receiver in _receivers(report, name, engines):
+        _open(receiver, sender, opening)
         before = receiver.books() if isinstance(receiver, Ours) else None
         began = receiver.taken()
         sending = sender.start(receiver.port, traps, seconds=WARM_S + seconds, rate=rate)
@@ -81,6 +107,16 @@ def saturate(
         )  # fmt: skip
 
 
+def _open(receiver: Receiver, sender: Sender, opening: Opening | None) -> None:
+    """Tell every trouble once, and wait until ours has told it on."""
+    if opening is None:
+        return
+    seconds = 2 * opening.count / OPENED_PER_S
+    sender.send(receiver.port, opening.traps, seconds=seconds, rate=OPENED_PER_S, count=opening.count)
+    if isinstance(receiver, Ours):
+        receiver.quiet(("snmp",))
+
+
 def _lateness(receiver: Receiver, before: Books | None) -> dict[str, float]:
     """How late the loop was, with all that came before and after; only ours tells."""
     if before is None or not isinstance(receiver, Ours):
@@ -97,13 +133,14 @@ def _settled(receiver: Receiver) -> int:
     return last
 
 
-def _ramp(report: Report, case: str, name: str, sender: Sender, traps: Path) -> None:
+def _ramp(report: Report, case: str, name: str, sender: Sender, traps: Path, opening: Opening) -> None:
     """Search the highest rate at which nothing is dropped: by halves with short trials, then one as long as asked."""
     seconds = report.options.seconds
     most = report.medians()[case].get(name, {}).get("per_s")
     if not most:
         return  # it was skipped, or took nothing
     for receiver in _receivers(report, name):
+        _open(receiver, sender, opening)
         low, high = most / 8, most * 1.3
         while high / low > 1 + STEP:
             middle = (low * high) ** 0.5
