@@ -18,6 +18,13 @@ GARBAGE = (5_000, 10, 1_000)
 own thresholds spent a sixth of a storm's processor time on searching what was alive."""
 
 
+def search_for_garbage_seldom() -> None:
+    """Leave what is loaded by now in peace, for it stays: to search it again and again would keep inputs waiting."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
+
+
 @click.command()
 @config_option
 @state_dir_option
@@ -32,10 +39,7 @@ def run(path: Path | None, state_dir: Path) -> None:
     from gateway.serve import serve  # noqa: PLC0415 - the other commands need not load the whole daemon
 
     def ready() -> None:
-        # What is loaded by now stays: to search it for garbage again and again would keep inputs waiting.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GARBAGE)
+        search_for_garbage_seldom()
         if config.path == quick_start_file():
             click.echo(invitation())
 

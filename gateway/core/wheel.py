@@ -85,16 +85,16 @@ class Wheel:
     def _look(self, slot: _Slot, key: str, now_s: float, found: list[str]) -> None:
         if self._place.get(key) is not slot:
             return  # it was put into an earlier slot since
-        del self._place[key]
         at_s = self._at.get(key)
-        if at_s is None:
+        if at_s is not None and at_s > now_s:
+            # Never back into the slot in hand, whatever floating point makes of the division. Its place is overwritten:
+            # a dictionary of a million is made anew after as many deletions, which takes a third of a second.
+            self._put(key, max(math.ceil(at_s / self._tick_s), slot.tick + 1))
             return
-        if at_s <= now_s:
+        del self._place[key]
+        if at_s is not None:
             del self._at[key]
             found.append(key)
-        else:
-            # Never back into the slot in hand, whatever floating point makes of the division.
-            self._put(key, max(math.ceil(at_s / self._tick_s), slot.tick + 1))
 
     def _put(self, key: str, tick: int) -> None:
         slot = self._slots.get(tick)

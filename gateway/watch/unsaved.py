@@ -16,6 +16,9 @@ FLUSH_MOST = 2_000
 """Stations stored in one transaction, so that a commit stays short."""
 BEATEN_MOST = 10_000
 """Stored in one flush of those that only beat: a million stations that all beat would keep the disk busy for nothing."""
+PARTS = 64
+"""Those that only beat are kept in so many parts: one dictionary of a million would now and then be made anew, for longer than
+a turn of the event loop may last."""
 
 
 class Unsaved:
@@ -26,20 +29,23 @@ class Unsaved:
         self._store, self._clock, self._stations, self._telling = store, clock, stations, telling
         self.changed: set[str] = set()
         """By name, as `_beaten`."""
-        self._beaten: dict[str, None] = {}
-        """They differ from the disk in nothing but their last beats; those that wait longest first."""
+        self._beaten: tuple[dict[str, None], ...] = tuple({} for _ in range(PARTS))
+        """They differ from the disk in nothing but their last beats; those of a part that wait longest first."""
+        self._part = 0
+        """Whose turn it is to be stored."""
 
     def add(self, before: Station | None, after: Station) -> None:
         """A station is not what it was."""
         if before is not None and only_beat(before, after):
-            self._beaten[after.station] = None
+            self._beaten[hash(after.station) % PARTS][after.station] = None
         else:
             self.changed.add(after.station)
 
     def clear(self) -> None:
         """Take all for saved."""
         self.changed.clear()
-        self._beaten.clear()
+        for part in self._beaten:
+            part.clear()
 
     async def flush(self) -> None:
         """Store what changed, and some of what only beat.
@@ -48,13 +54,13 @@ class Unsaved:
             StoreError: the disk refused; it stays to be stored.
         """
         early: set[str] = set()
-        self.changed.update(islice(self._beaten, BEATEN_MOST))
+        self.changed.update(self._longest())
         try:
             while self.changed:
                 names = {self.changed.pop() for _ in range(min(FLUSH_MOST, len(self.changed)))}
                 early |= {name for name in names if name in self._telling}
                 for name in names:
-                    self._beaten.pop(name, None)
+                    self._beaten[hash(name) % PARTS].pop(name, None)
                 stations = [self._stations[name] for name in names - early if name in self._stations]
                 try:
                     await self._store.run(lambda tx, stations=stations: tx.save_stations(stations))  # type: ignore[misc]
@@ -63,6 +69,17 @@ class Unsaved:
                     raise
         finally:
             self.changed |= early
+
+    def _longest(self) -> list[str]:
+        """Some of those that only beat; each part has its turn."""
+        found: list[str] = []
+        for _ in range(PARTS):
+            part = self._beaten[self._part]
+            found += islice(part, BEATEN_MOST - len(found))
+            if len(found) == BEATEN_MOST:
+                break
+            self._part = (self._part + 1) % PARTS
+        return found
 
     async def run(self) -> None:
         """Serve until cancelled."""

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gateway.cli.run import search_for_garbage_seldom
 from gateway.clock import SystemClock
 from gateway.core.event import Beat, Event
 from gateway.core.reason import Reason
@@ -133,6 +134,10 @@ async def _watch(report: Report, count: int) -> None:
                 beat_s += time.process_time() - began_s
                 if second < INTERVAL_S:
                     last_ms.update((beat.station, beat.at_ms) for beat in now)
+                    await clock.advance(1)
+                    continue
+                if second == INTERVAL_S:
+                    search_for_garbage_seldom()  # as the daemon does when it has taken up its stations
                 await turns.second(clock, store)
             serving.cancel()
     due_ms = 1000 * (INTERVAL_S + GRACE_S + CONFIRM_S)
