@@ -27,6 +27,9 @@ OVERFLOW = "overflow"
 EVERYWHERE = "everywhere"
 """Stands in place of a source for what concerns all of them."""
 
+MOST_STORMS = 4096
+"""Places of which it is remembered which storms concern them; at one more all are forgotten."""
+
 
 class Scope(StrEnum):
     """What a storm is a storm of, the narrowest first; the condition of its incident."""
@@ -103,6 +106,10 @@ class Gatherings:
     caps: Caps = Caps()
     ourselves: str = ""
     """The source of what the daemon tells of itself, which belongs to nothing."""
+    _storms: dict[tuple[str, str, str], tuple[Gathering, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What `storms_at` answered lately: each incident that begins asks it several times."""
 
     @property
     def told(self) -> tuple[object, ...]:
@@ -114,7 +121,7 @@ class Gatherings:
 
     def groups_of(self, incident: Incident) -> list[Gathering]:
         """The groups that it may belong to."""
-        if self._apart(incident):
+        if not self.groups or self._apart(incident):
             return []
         keys = [(group, group.key(incident)) for group in self.groups]
         return [
@@ -123,28 +130,33 @@ class Gatherings:
             if key is not None
         ]
 
-    def storms_of(self, incident: Incident) -> list[Gathering]:
+    def storms_of(self, incident: Incident) -> tuple[Gathering, ...]:
         """The storms that it may belong to, the narrowest first; what people wrote belongs to none."""
         if self._apart(incident) or incident.requester:
-            return []
+            return ()
         return self.storms_at(incident.source, incident.object, incident.rule)
 
-    def storms_at(self, source: str, object_: str, rule: str) -> list[Gathering]:
+    def storms_at(self, source: str, object_: str, rule: str) -> tuple[Gathering, ...]:
         """The same for what has no incident yet."""
-        where = {
-            Scope.OBJECT: (source, object_),
-            Scope.SOURCE: (source, ""),
-            Scope.RULE: (rule, ""),
-            Scope.ALL: (EVERYWHERE, ""),
-        }
-        return [
-            _storm(scope, *where[scope], rate)
-            for scope, rate in self.rates.items()
-            if rate.high and (scope is not Scope.OBJECT or object_)
-        ]
+        found = self._storms.get((source, object_, rule))
+        if found is None:
+            where = {
+                Scope.OBJECT: (source, object_),
+                Scope.SOURCE: (source, ""),
+                Scope.RULE: (rule, ""),
+                Scope.ALL: (EVERYWHERE, ""),
+            }
+            if len(self._storms) >= MOST_STORMS:
+                self._storms.clear()
+            found = self._storms[source, object_, rule] = tuple(
+                _storm(scope, *where[scope], rate)
+                for scope, rate in self.rates.items()
+                if rate.high and (scope is not Scope.OBJECT or object_)
+            )
+        return found
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=MOST_STORMS)
 def _storm(scope: Scope, source: str, object_: str, rate: Rate) -> Gathering:
     return Gathering(condition=scope, source=source, object=object_, mark=Muted.STORM, rate=rate)
 

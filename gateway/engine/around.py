@@ -78,7 +78,7 @@ class Surroundings:
             had = self._makes_facets(after) and self._tx.drop_facets(after.id)
             if had or after.parent:
                 self._ended()
-        else:
+        elif self._makes_facets(after):
             self._tx.add_facets(after.id, facets_of(after, self._inhibitions, self.gatherings))
         if is_parent(after):
             self._parents = None

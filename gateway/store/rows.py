@@ -7,6 +7,8 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
+from pydantic_core import to_json
+
 from gateway.core.decision import OperationKind, Rank
 from gateway.core.impact import Impact
 from gateway.core.incident import Incident, State
@@ -200,7 +202,10 @@ def text(value: str) -> str:
 
 def dump(value: Mapping[str, Any]) -> str:
     """Compact JSON, safe for any text (lone surrogates are escaped)."""
-    return _encode(value)
+    try:
+        return to_json(value).decode()
+    except ValueError:  # a lone surrogate, which UTF-8 cannot say
+        return _encode(value)
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode

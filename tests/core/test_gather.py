@@ -62,11 +62,11 @@ def test_the_narrowest_storm_comes_first(incident):
 @pytest.mark.parametrize("apart", [{"source": "me"}, {"rule": "group"}, {"rule": "source_storm"}])
 def test_what_we_tell_of_ourselves_and_parents_belong_to_nothing(incident, apart):
     one = replace(incident, **apart)
-    assert (BOOK.groups_of(one), BOOK.storms_of(one)) == ([], [])
+    assert (BOOK.groups_of(one), BOOK.storms_of(one)) == ([], ())
 
 
 def test_what_people_wrote_belongs_to_no_storm(incident):
-    assert BOOK.storms_of(replace(incident, requester="ann@x")) == []
+    assert BOOK.storms_of(replace(incident, requester="ann@x")) == ()
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_a_label_that_the_description_begins_with_is_kept_once(value: Incident, 
     long = replace(value, description=said, labels={"body": said[:length], "other": said[1:length], **value.labels})
     row = rows.incident_row(long)
     assert rows.incident_of(kept(row)) == long
-    assert row[-1].count(r"\u00e9" * 400) == (1 if length > 500 or "body" in value.labels else 2)
+    assert row[-1].replace(r"\u00e9", "é").count("é" * 400) == (1 if length > 500 or "body" in value.labels else 2)
 
 
 @given(tickets)
