@@ -23,6 +23,7 @@ from gateway.core.incident import (
     Trigger,
     due_of,
     impact_by_age,
+    made,
     quiet_ms,
 )
 from gateway.core.making import Making
@@ -122,7 +123,7 @@ def _begin(heard: Heard, *, previous: Incident | None, now_ms: int, new_id: str,
     verdict, event, over = heard.verdict, heard.event, heard.cleared_ms is not None
     count = {} if over else _counted_from(heard)
     held = verdict.hold_ms > 0 or bool(count) or over
-    incident = Incident(
+    incident = made(
         id=new_id,
         fingerprint=verdict.fingerprint,
         condition=verdict.condition,

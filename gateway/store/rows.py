@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from gateway.core.decision import OperationKind, Rank
 from gateway.core.impact import Impact
-from gateway.core.incident import Incident, State
+from gateway.core.incident import Incident, State, made
 from gateway.core.mute import Window
 from gateway.core.operation import Operation, OperationState
 from gateway.core.reason import Muted
@@ -79,7 +79,7 @@ def incident_of(row: tuple[Any, ...]) -> Incident:
     rest["labels"] = restored(rest["labels"], rest.get("description", ""))
     rest["sinks"] = tuple(rest.get("sinks", ()))
     rest["impact_after"] = tuple((age, Impact(word)) for age, word in rest.get("impact_after", ()))
-    return Incident(
+    return made(
         id=ident,
         fingerprint=mark,
         state=State(state),
