@@ -1,6 +1,8 @@
 """Programs that receive traps: ours, and those of others, each started as its user would and asked how many it took."""
 
 import contextlib
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,10 +74,10 @@ class Ours(Daemon):
 
 
 class Peer:
-    """A program of somebody else's; ``taken`` is asked on its standard input, or read from a file."""
+    """A program of somebody else's; ``taken`` is asked on its standard input, or read from a file or a spool."""
 
     def __init__(self, words: list[str], port: int, *, log: Path, mark: bytes = b"") -> None:
-        """Start it; with a ``mark``, each trap it takes is one in its ``log``."""
+        """Start it; with a ``mark``, each trap it takes is one in its ``log``, or a file there if that is a folder."""
         self.port = port
         self._log, self._mark, self._read, self._count = log, mark, 0, 0
         self._process = subprocess.Popen(
@@ -87,6 +89,8 @@ class Peer:
         return self._process.pid
 
     def taken(self) -> int:
+        if self._log.is_dir():
+            return sum(entry.name.startswith(self._mark.decode()) for entry in os.scandir(self._log))
         if not self._mark:
             self._process.stdin.write(b"\n")
             self._process.stdin.flush()
@@ -154,6 +158,21 @@ def _snmptrapd(folder: Path, port: int, _options: Options, engines: Sequence[str
     return ["env", f"SNMP_PERSISTENT_DIR={folder}", *words, f"udp:127.0.0.1:{port}"], b"UDP: ["
 
 
+def _snmptt(folder: Path, port: int, options: Options, engines: Sequence[str]) -> tuple[list[str], bytes]:
+    """snmptrapd with SNMPTT's handler in it, which spools: what its daemon makes of that is not counted."""
+    handler, settings = Path("/usr/lib/snmptt/snmptthandler-embedded"), Path("/etc/snmp/snmptt.ini")
+    if not handler.exists() or not settings.exists():
+        raise Missing("SNMPTT is not installed (Debian: snmptt)")
+    words, _ = _snmptrapd(folder, port, options, engines)
+    spool, ini = folder / "log", folder / "snmptt.ini"
+    spool.mkdir()
+    ini.write_text(re.sub(r"(?m)^spool_directory *=.*", f"spool_directory = {spool}/", settings.read_text()))
+    (folder / "handler").write_text(handler.read_text().replace("my $ini = '';", f"my $ini = '{ini}';", 1))
+    with (folder / "snmptrapd.conf").open("a") as conf:
+        conf.write(f'perl do "{folder / "handler"}";\n')
+    return ["/dev/null" if word == str(spool) else word for word in words], b"#snmptt-trap-"
+
+
 def _pysnmp(_folder: Path, port: int, _options: Options, engines: Sequence[str]) -> tuple[list[str], bytes]:
     return [sys.executable, str(Path(__file__).with_name("peer_pysnmp.py")), str(port), USER, PASSWORD, *engines], b""
 
@@ -175,5 +194,5 @@ def _gosnmp(_folder: Path, port: int, options: Options, _engines: Sequence[str])
     return [str(program), str(port)], b""
 
 
-_WORDS = {"snmptrapd": _snmptrapd, "pysnmp": _pysnmp, "gosnmp": _gosnmp}
+_WORDS = {"snmptrapd": _snmptrapd, "snmptt": _snmptt, "pysnmp": _pysnmp, "gosnmp": _gosnmp}
 PEERS = tuple(_WORDS)
