@@ -13,22 +13,27 @@ def migrate(connection: sqlite3.Connection) -> None:
     Raises:
         StoreUnusable: the file was written by a newer version.
     """
-    scripts = _scripts()
+    known = scripts()
     have = connection.execute("PRAGMA user_version").fetchone()[0]
-    if have > len(scripts):
+    if have > len(known):
         raise StoreUnusable(
-            f"the store has schema version {have} and this program knows {len(scripts)}: install the newer Tocsin again"
+            f"the store has schema version {have} and this program knows {len(known)}: install the newer Tocsin again"
         )
-    for number, script in enumerate(scripts[have:], start=have + 1):
+    # A table that is made anew must not take with it what refers to it.
+    (kept,) = connection.execute("PRAGMA foreign_keys").fetchone()
+    connection.execute("PRAGMA foreign_keys = OFF")
+    for number, script in enumerate(known[have:], start=have + 1):
         text = script.read_text(encoding="utf-8")
         connection.executescript(f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;")
+    connection.execute(f"PRAGMA foreign_keys = {kept}")
 
 
 def versions() -> int:
     """The newest schema version that this program knows."""
-    return len(_scripts())
+    return len(scripts())
 
 
-def _scripts() -> list[Traversable]:
+def scripts() -> list[Traversable]:
+    """All of them, the oldest first."""
     found = resources.files("gateway.store").joinpath("migrations").iterdir()
     return sorted((item for item in found if item.name.endswith(".sql")), key=lambda item: item.name)

@@ -44,7 +44,7 @@ def counted(before: Incident, after: Incident) -> bool:
 def incident_row(incident: Incident) -> tuple[Any, ...]:
     """The row in the order of `INCIDENT_COLUMNS`; the body leaves out what goes without saying.
 
-    A row of more than 1,002 bytes takes pages of its own (https://www.sqlite.org/fileformat2.html, 1.6).
+    A row of more than 4,061 bytes takes pages of its own (https://www.sqlite.org/fileformat2.html, 1.6).
     """
     said = vars(incident)
     body = {name: value for name, default in _IN_BODY if (value := said[name]) != default}
