@@ -181,8 +181,6 @@ def address(content: bytes) -> str | None:
 
 
 _memo: Final[dict[bytes, str]] = {}
-remembered: Final = _memo.get
-"""``remembered(content)`` is what `oid` would answer if it is known already, else None: for loops that count."""
 
 
 def oid(content: bytes) -> str:

@@ -3,8 +3,8 @@
 `decode_message` reads v1 and v2c whole. A v3 receiver reads its own header and, once that is verified and decrypted,
 hands the PDU to `decode_pdu`. Both raise `DecodeError` and nothing else.
 
-A notification's cost counts in a storm: the varbind walker indexes the datagram in place and makes no other objects
-than the values it returns.
+A notification's cost counts in a storm: varbinds are remembered by their octets, and the walker indexes the datagram in
+place and makes no other objects than the values it returns.
 """
 
 import struct
@@ -163,52 +163,66 @@ def _decode_trap_v1(kind: PduType, data: bytes, start: int, end: int, limits: Li
     return Pdu(kind, varbinds, data[stop:end], 0, b"", 0, 0, enterprise, agent, generic, specific, timestamp)
 
 
-def _decode_varbinds(  # noqa: C901 - unrolled: a call per header would double the cost
-    data: bytes, offset: int, end: int, limits: Limits
-) -> tuple[VarBind, ...]:
+def _decode_varbinds(data: bytes, offset: int, end: int, limits: Limits) -> tuple[VarBind, ...]:
     """Walk the varbind list that fills ``data[offset:end]``.
 
-    This loop is most of a notification's cost: it indexes instead of calling `ber.read_header`. A header beyond its
-    parent's end is not refused when it is read but right after, since its content can't stop in time; beyond the
-    datagram's end it raises IndexError, which `decode_pdu` turns into a `DecodeError`.
+    Most varbinds have been seen before, octet for octet, and of what is known no header need be read again.
     """
     offset, stop = ber.expect(data, offset, end, ber.SEQUENCE)
     if stop != end:
         raise DecodeError(f"octets behind the varbind list at octet {stop}")
     varbinds: list[VarBind] = []
-    make, remembered = tuple.__new__, ber.remembered
-    most, longest = limits.max_varbinds, limits.max_value_bytes
+    most = limits.max_varbinds
+    remembered = (_memo if limits.max_value_bytes >= LONG_FORM else _NOTHING).get
     while offset < end:
         if len(varbinds) == most:
             raise DecodeError(f"more than {most} varbinds", reason=Dropped.OVERSIZED)
-        if data[offset] != ber.SEQUENCE:
-            raise DecodeError(f"no varbind at octet {offset}")
-        length, offset = data[offset + 1], offset + 2
-        if length >= LONG_FORM:
-            length, offset = ber.long_length(data, offset, length)
-        stop = offset + length
-        if data[offset] != ber.OBJECT_IDENTIFIER:
-            raise DecodeError(f"no OID at octet {offset}")
-        length, offset = data[offset + 1], offset + 2
-        if length >= LONG_FORM:
-            length, offset = ber.long_length(data, offset, length)
-        behind = offset + length
-        name = remembered(data[offset:behind]) or ber.oid(data[offset:behind])
-        tag, length, offset = data[behind], data[behind + 1], behind + 2
-        if length >= LONG_FORM:
-            length, offset = ber.long_length(data, offset, length)
-        if offset + length != stop or stop > end:
-            raise DecodeError(f"the lengths of the varbind before octet {stop} don't add up")
-        if length > longest:
-            raise DecodeError(f"a value of {length} octets", reason=Dropped.OVERSIZED)
-        value: Value = data[offset:stop]
-        if tag != ber.OCTET_STRING:
-            read = _READERS.get(tag)
-            if read is not None:
-                value = read(data[offset:stop])
-        varbinds.append(make(VarBind, (name, tag, value)))
+        stop = offset + 2 + data[offset + 1]  # if its length is a short one, as that of all that are known
+        varbind = remembered(data[offset:stop])
+        if varbind is None:
+            varbind, stop = _decode_varbind(data, offset, end, limits.max_value_bytes)
+        varbinds.append(varbind)
         offset = stop
+    if offset != end:
+        raise DecodeError(f"the varbind before octet {offset} is longer than the list")
     return tuple(varbinds)
+
+
+def _decode_varbind(data: bytes, begin: int, end: int, longest: int) -> tuple[VarBind, int]:
+    """The varbind that begins at ``begin``, and where it stops.
+
+    This indexes instead of calling `ber.read_header`. A header beyond its parent's end is not refused when it is read but
+    right after, since its content can't stop in time; beyond the datagram's end it raises IndexError, which
+    `decode_pdu` turns into a `DecodeError`.
+    """
+    if data[begin] != ber.SEQUENCE:
+        raise DecodeError(f"no varbind at octet {begin}")
+    whole, offset = data[begin + 1], begin + 2
+    length = whole
+    if length >= LONG_FORM:
+        length, offset = ber.long_length(data, offset, length)
+    stop = offset + length
+    if data[offset] != ber.OBJECT_IDENTIFIER:
+        raise DecodeError(f"no OID at octet {offset}")
+    length, offset = data[offset + 1], offset + 2
+    if length >= LONG_FORM:
+        length, offset = ber.long_length(data, offset, length)
+    behind = offset + length
+    name = ber.oid(data[offset:behind])
+    tag, length, offset = data[behind], data[behind + 1], behind + 2
+    if length >= LONG_FORM:
+        length, offset = ber.long_length(data, offset, length)
+    if offset + length != stop or stop > end:
+        raise DecodeError(f"the lengths of the varbind before octet {stop} don't add up")
+    if length > longest:
+        raise DecodeError(f"a value of {length} octets", reason=Dropped.OVERSIZED)
+    read = _READERS.get(tag)
+    varbind = VarBind(name, tag, data[offset:stop] if read is None else read(data[offset:stop]))
+    if whole < LONG_FORM and tag in _CONSTANT:
+        if len(_memo) >= _MEMO_ENTRIES:
+            _memo.clear()
+        _memo[data[begin:stop]] = varbind
+    return varbind, stop
 
 
 def _oid_value(content: bytes) -> Value:
@@ -267,6 +281,14 @@ _READERS: Final[dict[int, Callable[[bytes], Value]]] = {
     **dict.fromkeys(ber.UNSIGNED32, ber.unsigned32),
     **dict.fromkeys(ber.VALUELESS, _nothing),
 }
+
+
+_CONSTANT: Final = frozenset({ber.INTEGER, ber.OCTET_STRING, ber.OBJECT_IDENTIFIER, ber.IP_ADDRESS, ber.NULL})
+"""Tags of values that come again; what counts or measures is seldom the same twice."""
+_MEMO_ENTRIES: Final = 16_384
+_memo: Final[dict[bytes, VarBind]] = {}
+"""Varbinds by their octets, of which there are less than 130, so that a hostile sender can't make it hold more than a few MiB."""
+_NOTHING: Final[dict[bytes, VarBind]] = {}
 
 
 # --- encoding ------------------------------------------------------------------------------------

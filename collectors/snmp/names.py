@@ -13,10 +13,13 @@ from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from collectors.snmp.catalogue import Catalogue, CatalogueError, Fields
 from collectors.snmp.roles import ROLE, Role, key_of, roles_of
+
+if TYPE_CHECKING:
+    from collectors.snmp.shape import Shape
 
 __all__ = [
     "NOTIFICATION",
@@ -131,7 +134,10 @@ class Names:
         self.objects: Final = objects
         """By OID without an instance."""
         self._memo: dict[str, ObjectName | None] = {}
+        self._columns: dict[str, KnownObject | None] = {}
         self._notified: dict[str, Notification | None] = {}
+        self.shapes: Final[dict[tuple[str, tuple[str, ...]], Shape]] = {}
+        """The memory of `collectors.snmp.shape`, which is worth nothing with other names."""
 
     def over(self, base: "Names") -> "Names":
         """These names, and those of ``base`` where these have none."""
@@ -170,14 +176,13 @@ class Names:
         return known
 
     def _find(self, oid: str) -> ObjectName | None:
-        prefix = oid
-        while prefix:
-            known = self.objects.get(prefix)
-            if known is not None:
-                instance = oid[len(prefix) + 1 :]
-                return ObjectName(name=known.name, instance=instance, hint=known.hint, enum=known.enum)
+        prefix, known = oid, self.objects.get(oid)
+        while known is None and prefix:
             prefix = prefix.rpartition(".")[0]
-        return None
+            known = _remembered(self._columns, prefix, self.objects.get)  # the same for every new index
+        if known is None:
+            return None
+        return ObjectName(name=known.name, instance=oid[len(prefix) + 1 :], hint=known.hint, enum=known.enum)
 
 
 def _remembered(memo: dict[str, V | None], oid: str, find: Callable[[str], V | None]) -> V | None:

@@ -17,7 +17,8 @@ from collectors.snmp.mib_files import names_in
 from collectors.snmp.names import Names, standard
 from collectors.snmp.peers import Peers
 from collectors.snmp.render import escape, value_text
-from collectors.snmp.translate import is_secret, to_event, trap_oid, v1_as_v2
+from collectors.snmp.shape import is_secret
+from collectors.snmp.translate import to_event, trap_oid, v1_as_v2
 from collectors.snmp.usm import LEVELS, Keys
 from gateway.core.reason import Dropped
 from gateway.plugin import Reader, Reading

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from gateway.core.change import changer
+from gateway.core.value import changer, value
 
 OURSELVES = "tocsin"
 """The collector of events about the daemon itself (inputs lost, a sink refused)."""
@@ -48,7 +48,7 @@ class Attachment:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Event:
     """One observation, immutable."""
 
@@ -100,9 +100,9 @@ class BeatKind(StrEnum):
     """It went on purpose (retired or asleep): silence is not an outage."""
 
 
-@dataclass(slots=True, kw_only=True)
+@value
 class Beat:
-    """One sign of life, or of its end, from a station. A value, and unfrozen for the reason that `Station` gives."""
+    """One sign of life, or of its end, from a station."""
 
     collector: str
     station: str

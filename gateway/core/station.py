@@ -7,6 +7,7 @@ from typing import Protocol
 
 from gateway.core.event import EventKind
 from gateway.core.match import Matcher
+from gateway.core.value import value
 
 STATION_DOWN = "station_down"
 """Condition: silent for too long, or said so by its last will."""
@@ -157,13 +158,12 @@ class Policy:
         return min(max(interval_s, self.least_interval_s), self.most_interval_s)
 
 
-@dataclass(slots=True, kw_only=True)
+@value
 class Station:
-    """The watch kept on one station. A value: change nothing in it, take the one that is returned.
+    """The watch kept on one station.
 
-    It isn't ``frozen`` because a frozen one takes 2.5 us to build and this one 0.9 us, which a million stations
-    pay 17,000 times a second. Instants ending in ``_s`` are on the *observed clock*: seconds that pass only while the
-    feed is trusted, so that an outage of ours shifts all deadlines at once.
+    Instants ending in ``_s`` are on the *observed clock*: seconds that pass only while the feed is trusted, so that an
+    outage of ours shifts all deadlines at once.
     """
 
     station: str

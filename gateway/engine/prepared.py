@@ -70,5 +70,7 @@ class PreparedEvent:
     def _said(self, event: Event, at_ms: int, value: str) -> Event:
         """The event as it was said this time."""
         same = value == self._value
+        if same and at_ms == event.at_ms:
+            return event  # the first of all: nothing varies yet
         labels = event.labels if same else with_label(event.labels, self._varying, value)
         return event_changed(event, at_ms=at_ms, labels=labels)

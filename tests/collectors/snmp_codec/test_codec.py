@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.snmp import ber
+from collectors.snmp import ber, codec
 from collectors.snmp.codec import (
     ANY_PDU,
     V1,
@@ -22,6 +22,7 @@ from collectors.snmp.codec import (
     encode_pdu,
     encode_response,
     encode_value,
+    encode_varbind,
     message_version,
 )
 from gateway.core.reason import Dropped
@@ -248,3 +249,26 @@ def test_an_opaque_float_may_be_not_a_number() -> None:
     value = decode_message(trap(VarBind("1.3", ber.OPAQUE, math.nan))).pdu.varbinds[0].value
     assert isinstance(value, float)
     assert math.isnan(value)
+
+
+def test_the_memory_of_varbinds_is_bounded() -> None:
+    for number in range(0, 20_000, 100):
+        varbinds = [VarBind(f"1.3.6.1.2.1.2.2.1.1.{number + i}", ber.INTEGER, i) for i in range(100)]
+        varbinds.append(VarBind("1.3.6.1.2.1.2.2.1.2.1", ber.OCTET_STRING, bytes(200)))
+        decode_message(encode_message(1, b"", encode_pdu(PduType.TRAP_V2, varbinds, request_id=1)))
+    assert 0 < len(codec._memo) <= 16_384
+    assert max(map(len, codec._memo)) < 130
+
+
+def test_what_was_seen_is_known_again_but_never_beyond_the_end_of_the_list() -> None:
+    varbind = encode_varbind(LINK_DOWN[2])
+    head = [ber.encode_integer(0)] * 3
+
+    def message(varbinds: bytes, trailing: bytes = b"") -> bytes:
+        pdu = ber.encode_sequence(*head, ber.encode_sequence(varbinds), tag=PduType.TRAP_V2)
+        return encode_message(1, b"", pdu) + trailing
+
+    first, again = (decode_message(message(varbind)).pdu.varbinds[0] for _ in range(2))
+    assert first is again
+    with pytest.raises(DecodeError):
+        decode_message(message(varbind[:-1], trailing=varbind[-1:]))

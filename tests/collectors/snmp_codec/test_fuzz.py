@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.snmp import ber
+from collectors.snmp import ber, codec
 from collectors.snmp.codec import (
     ANY_PDU,
     NOTIFICATIONS,
@@ -94,6 +94,22 @@ def test_decoding_raises_nothing_but_its_own_error(data: bytes, accept: frozense
         except DecodeError as error:
             reasons.add(error.reason)
     assert reasons <= {Dropped.MALFORMED, Dropped.UNSUPPORTED, Dropped.OVERSIZED}
+
+
+@settings(max_examples=500)
+@given(datagrams, st.sampled_from([Limits(), Limits(max_varbinds=3), Limits(max_value_bytes=5)]))
+def test_what_is_remembered_of_varbinds_decides_nothing(data: bytes, limits: Limits) -> None:
+    def decoded() -> str:
+        try:
+            return repr(decode_message(data, accept=ANY_PDU, limits=limits))
+        except DecodeError as error:
+            return error.reason
+
+    codec._memo.clear()
+    for_the_first_time = decoded()
+    for seed in SEEDS:
+        decode_message(seed, accept=ANY_PDU)
+    assert decoded() == for_the_first_time
 
 
 @settings(max_examples=1_000)

@@ -8,7 +8,8 @@ from collectors.snmp import ber
 from collectors.snmp.codec import Pdu, PduType, VarBind
 from collectors.snmp.names import Names, standard
 from collectors.snmp.roles import Role, key_of, labels_of, roles_of
-from collectors.snmp.translate import SNMP_TRAP_OID, SYS_UPTIME, to_event
+from collectors.snmp.shape import SNMP_TRAP_OID, SYS_UPTIME
+from collectors.snmp.translate import to_event
 from gateway.compose import judge_of
 from gateway.config import load
 from gateway.core.event import EventKind

@@ -1,10 +1,13 @@
 """RFC 3584, sources and relays, and the event that a notification becomes."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collectors.snmp import ber
 from collectors.snmp.codec import Pdu, PduType, VarBind, decode_message, encode_pdu
-from collectors.snmp.names import standard
+from collectors.snmp.names import Names, standard
+from collectors.snmp.shape import shape_of
 from collectors.snmp.translate import MAX_LABELS, UNIDENTIFIED, to_event, trap_oid, v1_as_v2
 from gateway.core.event import EventKind
 
@@ -264,6 +267,7 @@ class Renaming:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self.shapes: dict = {}
 
     def notification(self, oid: str) -> None:
         return None
@@ -298,3 +302,39 @@ def test_a_trap_from_the_wire_becomes_its_event() -> None:
     made = event(message.pdu)
     assert made.summary == "linkDown ifOperStatus=down"
     assert "public" not in repr(made)
+
+
+# --- shapes ----------------------------------------------------------------------------------------
+
+_OIDS = [IF_INDEX.oid, IF_DESCR.oid, "1.3.6.1.2.1.2.2.1.1.8", AGENT.oid, "1.3.6.1.4.1.318.2.3.3.0", UPTIME.oid]
+_varbinds = st.builds(VarBind, st.sampled_from(_OIDS), st.just(ber.INTEGER), st.integers(0, 3))
+_traps = st.sampled_from(["1.3.6.1.6.3.1.1.5.3", "1.3.6.1.4.1.318.0.5", "1.3.6.1.4.1.99999.0.1"])
+_notifications = st.builds(
+    lambda oid, varbinds: v2(LINK_DOWN._replace(value=oid), *varbinds), _traps, st.lists(_varbinds, max_size=3)
+)
+
+
+@given(st.lists(_notifications, max_size=6))
+def test_what_is_remembered_of_one_notification_changes_no_other(pdus: list[Pdu]) -> None:
+    remembering = unremembering()
+    for pdu in [*pdus, *pdus]:
+        first, again = (
+            to_event(pdu, address="192.0.2.1", names=names, at_ms=0, collector="snmp")
+            for names in (unremembering(), remembering)
+        )
+        assert (again, list(again.labels)) == (first, list(first.labels))
+
+
+def test_the_memory_of_shapes_is_bounded() -> None:
+    names = unremembering()
+    for index in range(5_000):
+        shape_of("", (f"1.3.6.1.2.1.2.2.1.1.{index}",), names)
+    assert 0 < len(names.shapes) <= 4_096
+    long = (".".join(["4294967295"] * 100),)
+    shape_of("", long, names)
+    assert ("", long) not in names.shapes
+
+
+def unremembering() -> Names:
+    """The shipped names, that nobody has asked yet."""
+    return Names(standard().notifications, standard().objects, standard().roles_by_key)
