@@ -24,7 +24,9 @@ SAY_MOST = 100
 class _Engine(Protocol):
     def emit(self, event: Event) -> asyncio.Future[Receipt]: ...
     def offer(self, event: Event) -> bool: ...
-    def prepare(self, event: Event, *, varying: str = "") -> Prepared: ...
+    def prepare(
+        self, event: Event, *, varying: str = "", refused: Callable[[], asyncio.Future[Receipt] | None]
+    ) -> Prepared: ...
     def quarantine(self, raw: bytes, *, reason: Dropped, source: str) -> asyncio.Future[Receipt]: ...
 
 
@@ -112,8 +114,8 @@ class CollectorIntake:
         return self._engine.offer(event)
 
     def prepare(self, event: Event, *, varying: str = "") -> Prepared:
-        """Look at an event that will be offered many times, with other values of the label ``varying``."""
-        return self._engine.prepare(event, varying=varying)
+        """Look at an event that will be handed over many times, with other values of the label ``varying``."""
+        return self._engine.prepare(event, varying=varying, refused=self._refused)
 
     def beat(self, beat: Beat) -> asyncio.Future[Receipt] | None:
         """Hand a sign of life to the watch, which counts it."""

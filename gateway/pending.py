@@ -159,11 +159,23 @@ class Pending:
         if waiter is None:
             run.offered += 1
         else:
-            run.waiters.append(waiter)
-            self._urgent[mark] = None
-            self._entries += 1
-            self.waiting += 1
+            self._let_wait(run, waiter)
         return folded
+
+    def join(self, run: Run, waiter: Waiter, *, at_ms: int) -> bool:
+        """One more of what `waiting_for` gave, for somebody who waits; False if it grows no more, or all is full."""
+        if not run.grows or self._is_full(for_all=False):
+            return False
+        self._hasten(run.verdict.fingerprint)
+        run.last_ms = max(run.last_ms, at_ms)
+        self._let_wait(run, waiter)
+        return True
+
+    def _let_wait(self, run: Run, waiter: Waiter) -> None:
+        run.waiters.append(waiter)
+        self._urgent[run.verdict.fingerprint] = None
+        self._entries += 1
+        self.waiting += 1
 
     def _is_full(self, *, for_all: bool) -> bool:
         kept = RESERVED if for_all else 0

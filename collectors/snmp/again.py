@@ -1,25 +1,31 @@
-"""Recognise a trap that says what an earlier one said, without decoding it.
+"""Recognise a trap or inform that says what an earlier one said, without decoding it.
 
 Pure. Storms are repeats: the same device says the same thing, under another request id and a later sysUpTime. What is
 left when these two are cut out is a key for the event that the first of them became. Only messages built exactly as the
 standard says are cut: one whose lengths or order differ in any way takes the long way and is judged there. Of SNMPv3
 it is the PDU that is looked for, after its message was verified and decrypted.
 
+An inform is cut in the same way; what is cut out tells it from its retransmissions, and its answer is what it was itself,
+with another tag (RFC 3416 section 4.2.7).
+
 Where to cut is a matter of a few lengths, which stand in what is left. So it is guessed from the length of the whole: if
 what is left is known, cut at those places, then the guess was right, and nothing had to be read.
 """
 
 from collections.abc import Hashable
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from gateway.core.event import Event
 from gateway.plugin import Intake, Prepared
 
 _V1, _V2C = 0, 1
-_TRAP_V1, _TRAP = 0xA4, 0xA7
+_TRAP_V1, _TRAP, _INFORM = 0xA4, 0xA7, 0xA6
+_RESPONSE: Final = b"\xa2"
 _INTEGER, _OID, _IP_ADDRESS, _TIME_TICKS, _SEQUENCE = 0x02, 0x06, 0x40, 0x43, 0x30
 _NO_ERROR: Final = b"\x02\x01\x00\x02\x01\x00\x30"
 """Error status 0, error index 0, and the tag of the varbind list."""
+_BEFORE_VARBINDS: Final = 6
+"""Octets of that before the tag."""
 _UPTIME: Final = b"\x06\x08\x2b\x06\x01\x02\x01\x01\x03\x00\x43"
 """The OID of sysUpTime.0, and the tag of TimeTicks."""
 _BEFORE_TICKS: Final = (_OID, _IP_ADDRESS, _INTEGER, _INTEGER)
@@ -33,7 +39,7 @@ _LONGEST: Final = 1500
 """Longer traps are not remembered, so that the memory is bounded in octets too."""
 _MOST_LAYOUTS: Final = 8
 """Layouts of one length; at one more all is forgotten, so that no look-up takes long."""
-_UPTIME_LABEL: Final = "uptime"
+UPTIME_LABEL: Final = "uptime"
 
 
 class Layout(NamedTuple):
@@ -46,21 +52,52 @@ class Layout(NamedTuple):
 
 
 Sender = Hashable
-"""Whatever else the event depends on: of v1 and v2c the address, of v3 also the engine, the context and the level."""
+"""Whatever else the event depends on: of v1 and v2c the address, of v3 also the engine, the user, the context and the level."""
 Key = tuple[Sender, bytes, bytes, bytes]
-_Shelf = tuple[int, int, int, int, dict[Key, Prepared]]
-"""A layout, and what the traps of one length that are built so became."""
+T = TypeVar("T")
+_Shelf = tuple[int, int, int, int, dict[Key, T]]
+"""A layout, and what the datagrams of one length that are built so became."""
 
 
-class Again:
-    """Events by what their traps said; forgets all when full."""
+class _Memory(Generic[T]):
+    """What datagrams became, by what they said; forgets all when full."""
 
     def __init__(self, most: int) -> None:
-        """Remember at most ``most`` events; 0 turns it off."""
+        """Remember at most ``most``; 0 turns it off."""
         self._most = most
         self._count = 0
-        self._shelves: dict[int, list[_Shelf]] = {}
+        self._shelves: dict[int, list[_Shelf[T]]] = {}
         """By the length of the datagram; nearly always one."""
+
+    def _layout(self, data: bytes, event: Event, tag: int) -> Layout | None:
+        """Where to cut it; None if it is none to be kept."""
+        if not self._most or len(data) > _LONGEST or UPTIME_LABEL not in event.labels:
+            return None
+        return layout_of(data, tag)
+
+    def _keep(self, sender: Sender, data: bytes, layout: Layout, known: T) -> None:
+        if self._count >= self._most:
+            self._forget()
+        self._shelf(len(data), layout)[_key(sender, data, layout)] = known
+        self._count += 1
+
+    def _shelf(self, length: int, layout: Layout) -> dict[Key, T]:
+        for *places, shelf in self._shelves.get(length, ()):
+            if layout == tuple(places):
+                return shelf
+        if len(self._shelves.get(length, ())) >= _MOST_LAYOUTS:
+            self._forget()
+        new: dict[Key, T] = {}
+        self._shelves.setdefault(length, []).append((*layout, new))
+        return new
+
+    def _forget(self) -> None:
+        self._shelves.clear()
+        self._count = 0
+
+
+class Again(_Memory[Prepared]):
+    """The events of traps."""
 
     def offer(self, sender: Sender, data: bytes, at_ms: int) -> bool:
         """Offer what the trap would be decoded to; False if it is not known, and nothing was done."""
@@ -74,32 +111,53 @@ class Again:
 
     def offer_new(self, sender: Sender, data: bytes, event: Event, intake: Intake) -> bool:
         """Offer what a trap was decoded to, and keep it; False if it is none to be kept, and nothing was done."""
-        if not self._most or len(data) > _LONGEST or _UPTIME_LABEL not in event.labels:
-            return False
-        layout = layout_of(data)
+        layout = self._layout(data, event, _TRAP)
         if layout is None:
             return False
-        if self._count >= self._most:
-            self._forget()
-        known = intake.prepare(event, varying=_UPTIME_LABEL)
-        self._shelf(len(data), layout)[_key(sender, data, layout)] = known
-        self._count += 1
-        known.offer(event.at_ms, event.labels[_UPTIME_LABEL])
+        known = intake.prepare(event, varying=UPTIME_LABEL)
+        self._keep(sender, data, layout, known)
+        known.offer(event.at_ms, event.labels[UPTIME_LABEL])
         return True
 
-    def _shelf(self, length: int, layout: Layout) -> dict[Key, Prepared]:
-        for *places, shelf in self._shelves.get(length, ()):
-            if layout == tuple(places):
-                return shelf
-        if len(self._shelves.get(length, ())) >= _MOST_LAYOUTS:
-            self._forget()
-        new: dict[Key, Prepared] = {}
-        self._shelves.setdefault(length, []).append((*layout, new))
-        return new
 
-    def _forget(self) -> None:
-        self._shelves.clear()
-        self._count = 0
+class Inform(NamedTuple):
+    """An inform, as far as it matters who waits for its answer."""
+
+    event: Prepared
+    uptime: str
+    """The value of the event's label that varies."""
+    who: bytes
+    """Its community or user."""
+    varbinds: bytes
+    """As received, tag and length included."""
+    response: bytes
+    """The answer: of v3 the PDU alone."""
+
+
+class AgainInforms(_Memory[tuple[Prepared, bytes, int]]):
+    """The events of informs, with whose they are, and where the tag of their PDU stands."""
+
+    def find(self, sender: Sender, data: bytes) -> Inform | None:
+        """The inform, if its event is known."""
+        for request, after_request, ticks, after_ticks, shelf in self._shelves.get(len(data), ()):
+            known = shelf.get((sender, data[:request], data[after_request:ticks], data[after_ticks:]))
+            if known is not None:
+                event, who, tag = known
+                response = data[:tag] + _RESPONSE + data[tag + 1 :]
+                varbinds = data[after_request + _BEFORE_VARBINDS :]
+                return Inform(event, _uptime(data, ticks, after_ticks), who, varbinds, response)
+        return None
+
+    def keep(self, sender: Sender, data: bytes, event: Event, who: bytes, intake: Intake) -> Prepared:
+        """The event that an inform was decoded to, prepared; it is kept if it is one to be kept."""
+        layout = self._layout(data, event, _INFORM)
+        if layout is None:
+            return intake.prepare(event)
+        known = intake.prepare(event, varying=UPTIME_LABEL)
+        # What stands between it and the request id is a length, of which only the last octet can look like it.
+        tag = data.rindex(_INFORM, 0, layout.request - 3)
+        self._keep(sender, data, layout, (known, who, tag))
+        return known
 
 
 def _key(sender: Sender, data: bytes, layout: Layout) -> Key:
@@ -114,10 +172,13 @@ def _uptime(data: bytes, ticks: int, after_ticks: int) -> str:
 # --- layouts -------------------------------------------------------------------------------------
 
 
-def layout_of(data: bytes) -> Layout | None:
-    """The layout of a v1 or v2c trap, or of the PDU alone as v3 has it; None if it is anything but a plainly built one."""
+def layout_of(data: bytes, tag: int = _TRAP) -> Layout | None:
+    """The layout of a v1 or v2c trap, or of the PDU alone as v3 has it; None if it is anything but a plainly built one.
+
+    Of another PDU than a trap its ``tag`` says which.
+    """
     try:
-        if data[0] == _TRAP:
+        if data[0] == tag:
             content = _content(data, 0)
             return _layout_v2(data, content) if content else None
         at = _content(data, 0) if data[0] == _SEQUENCE else 0
@@ -125,9 +186,9 @@ def layout_of(data: bytes) -> Layout | None:
             return None
         version, pdu = data[at + 2], at + 5 + data[at + 4]
         content = _content(data, pdu)
-        if content and (version, data[pdu]) == (_V2C, _TRAP):
+        if content and (version, data[pdu]) == (_V2C, tag):
             return _layout_v2(data, content)
-        if content and (version, data[pdu]) == (_V1, _TRAP_V1):
+        if content and tag == _TRAP and (version, data[pdu]) == (_V1, _TRAP_V1):
             return _layout_v1(data, content)
     except IndexError:
         pass

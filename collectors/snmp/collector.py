@@ -27,7 +27,7 @@ from collectors.snmp.usm import Trusted, Usm, UsmError
 from collectors.snmp.v3 import AUTHENTICATED
 from gateway.core.event import Event
 from gateway.core.reason import Dropped
-from gateway.plugin import Host, Intake, Receipt
+from gateway.plugin import Host, Intake, Prepared, Receipt
 
 log = structlog.get_logger()
 
@@ -60,6 +60,7 @@ class SnmpCollector:
             most=config.informs_max, memory_s=config.inform_memory_s
         )
         self._again = again.Again(config.lookaside_max)
+        self._again_informs = again.AgainInforms(config.lookaside_max)
         self._reports = Budget(config.reports_per_s)
         self._broken: OSError | None = None
         self._bugs: set[str] = set()
@@ -99,6 +100,7 @@ class SnmpCollector:
         """Take the names that ``tocsin mibs add`` has written since; nothing that was heard by others is used again."""
         self._names = await asyncio.to_thread(names_in, self._state_dir, self._names)
         self._again = again.Again(self._config.lookaside_max)
+        self._again_informs = again.AgainInforms(self._config.lookaside_max)
 
     def _look(self, intake: Intake) -> None:
         """Count what the kernel dropped: it was received, by the machine, and not kept."""
@@ -166,14 +168,19 @@ class SnmpCollector:
         return False
 
     def _take_community(self, arrival: "Arrival", intake: Intake) -> None:
-        message = self._message(arrival, intake)
-        if message is None:
-            return
-        if message.pdu.type is not codec.PduType.INFORM:
-            self._offer(arrival.way.host, arrival.data, self._event(arrival, message.pdu), intake)
-            return
-        answer = partial(_respond, arrival, lambda: codec.encode_response(message))
-        self._inform(arrival, message.pdu, message.community, answer, intake)
+        sender = arrival.way.host
+        inform = self._again_informs.find(sender, arrival.data)
+        if inform is None:
+            message = self._message(arrival, intake)
+            if message is None:
+                return
+            event = self._event(arrival, message.pdu)
+            if message.pdu.type is not codec.PduType.INFORM:
+                self._offer(sender, arrival.data, event, intake)
+                return
+            known = self._again_informs.keep(sender, arrival.data, event, message.community, intake)
+            inform = _asked(known, event, message.community, message.pdu, codec.encode_response(message))
+        self._inform(arrival, inform, partial(_respond, arrival, inform.response), intake)
 
     def _offer(self, sender: again.Sender, data: bytes, event: Event, intake: Intake) -> None:
         """Hand over what was decoded, and know it again."""
@@ -199,21 +206,26 @@ class SnmpCollector:
             intake.dropped(error.reason, source=arrival.way.host, detail=str(error))
             return False
         raw, scoped = trusted.scoped.pdu, trusted.scoped
-        sender = (arrival.way.host, scoped.engine_id, scoped.context, trusted.flags, trusted.late != "")
+        who = trusted.user
+        sender = (arrival.way.host, scoped.engine_id, who, scoped.context, trusted.flags, trusted.late != "")
         if self._again.offer(sender, raw, arrival.now_ms):
             return False
-        pdu = codec.decode_pdu(raw, 0, len(raw), version=codec.V3, limits=self._limits)
-        if pdu.type is not codec.PduType.INFORM:
-            self._offer(sender, raw, self._event(arrival, pdu, trusted), intake)
-            return False
-        answer = partial(_respond, arrival, partial(self._v3_response, trusted, pdu))
-        self._inform(arrival, pdu, trusted.user, answer, intake, trusted)
+        inform = self._again_informs.find(sender, raw)
+        if inform is None:
+            pdu = codec.decode_pdu(raw, 0, len(raw), version=codec.V3, limits=self._limits)
+            event = self._event(arrival, pdu, trusted)
+            if pdu.type is not codec.PduType.INFORM:
+                self._offer(sender, raw, event, intake)
+                return False
+            known = self._again_informs.keep(sender, raw, event, who, intake)
+            inform = _asked(known, event, who, pdu, codec.response_pdu(pdu))
+        self._inform(arrival, inform, partial(self._respond_v3, arrival, trusted, inform.response), intake, trusted)
         return False
 
-    def _v3_response(self, trusted: Trusted, pdu: codec.Pdu) -> bytes:
-        return self._usm.respond(trusted, codec.response_pdu(pdu), self._clock.monotonic_s())
+    def _respond_v3(self, arrival: "Arrival", trusted: Trusted, response: bytes) -> None:
+        _respond(arrival, self._usm.respond(trusted, response, self._clock.monotonic_s()))
 
-    def _event(self, arrival: "Arrival", pdu: codec.Pdu, trusted: Trusted | None = None, identity: str = "") -> Event:
+    def _event(self, arrival: "Arrival", pdu: codec.Pdu, trusted: Trusted | None = None) -> Event:
         event = translate.to_event(
             pdu,
             address=arrival.way.host,
@@ -222,7 +234,6 @@ class SnmpCollector:
             collector=self._name,
             relay=arrival.relay,
             engine_id=trusted.scoped.engine_id.hex() if trusted else "",
-            identity=identity,
         )
         return self._qualified(event, trusted) if trusted else event
 
@@ -245,15 +256,14 @@ class SnmpCollector:
     def _inform(
         self,
         arrival: "Arrival",
-        pdu: codec.Pdu,
-        who: bytes,
+        inform: again.Inform,
         answer: Answer,
         intake: Intake,
         trusted: Trusted | None = None,
     ) -> None:
         """Answer after the commit; a repeat joins the first, or is answered at once if that was."""
         source = arrival.way.host
-        key = informs.identity(source, arrival.way.port, who, pdu.varbinds_raw)
+        key = informs.identity(source, arrival.way.port, inform.who, inform.varbinds)
         answered = self._informs.answered(key, arrival.now_s)
         if answered or self._informs.waits(key, answer):
             intake.dropped(Dropped.DUPLICATE, source=source)
@@ -263,11 +273,10 @@ class SnmpCollector:
         if trusted and trusted.repeated:
             intake.dropped(Dropped.REPLAYED, source=source, detail="an exact repeat of an earlier message")
             return
-        event = self._event(arrival, pdu, trusted, key)  # before it is said to wait: this may fail
         if not self._informs.begin(key, answer):
             intake.dropped(Dropped.OVERLOAD, source=source)
             return
-        receipt = intake.emit(event)
+        receipt = inform.event.emit(arrival.now_ms, inform.uptime, identity=key)
         receipt.add_done_callback(partial(self._settled, key))
 
     def _settled(self, key: str, receipt: asyncio.Future[Receipt]) -> None:
@@ -306,6 +315,10 @@ class Budget:
         return self._left >= 0
 
 
-def _respond(arrival: Arrival, response: Callable[[], bytes]) -> None:
-    if arrival.answer(response()):
+def _asked(known: Prepared, event: Event, who: bytes, pdu: codec.Pdu, response: bytes) -> again.Inform:
+    return again.Inform(known, event.labels.get(again.UPTIME_LABEL, ""), who, pdu.varbinds_raw, response)
+
+
+def _respond(arrival: Arrival, response: bytes) -> None:
+    if arrival.answer(response):
         ANSWERS.inc()

@@ -252,8 +252,8 @@ class SnmpConfig(PluginConfig):
     repeats_max: int = Field(default=200_000, ge=100, le=10_000_000)
     """SNMPv3 messages remembered, for at least 150 s, to refuse exact repeats (about 100 octets each)."""
     lookaside_max: int = Field(default=8192, ge=0, le=1_000_000)
-    """Different traps remembered, to recognise a repeat without decoding it (mostly 4 KiB each, up to 10); 0
-    for none."""
+    """Different traps remembered, and as many informs, to recognise a repeat without decoding it (mostly 4 KiB each, up
+    to 10); 0 for none."""
     informs_max: int = Field(default=20_000, ge=1, le=1_000_000)
     """Informs that may wait for their commit, and informs remembered to answer their repeats."""
     inform_memory_s: float = Field(default=60.0, ge=0.0, le=3600.0)

@@ -23,7 +23,7 @@ from gateway.core.ticket import Observation, Ticket
 from gateway.engine.applying import apply
 from gateway.engine.around import Plan, Surroundings, no_plan, refresh_facets, stored
 from gateway.engine.meaning import Outcome, look_at, write_batch
-from gateway.engine.prepared import PreparedEvent
+from gateway.engine.prepared import PreparedEvent, Refused
 from gateway.engine.release import Releases
 from gateway.engine.timers import RETRY_S, Timers
 from gateway.pending import BYTES_MAX, Pending, Run, Waiter
@@ -130,15 +130,11 @@ class Engine:
 
     def emit(self, event: Event) -> asyncio.Future[Receipt]:
         """Take an event that somebody waits for: it is committed at once."""
-        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         judged = self.judged(event)
-        if judged is None:
-            self._set_aside(event, 1, [("", future)])
-        elif self._pending.add(*judged, (event.identity, future)) is None:
-            metrics.INPUTS_DROPPED.labels(event.collector, Dropped.OVERLOAD).inc()
-            future.set_exception(Overloaded("too much waits for the store"))
-        else:
-            self._want()
+        if judged is not None:
+            return self.emit_judged(*judged)
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._set_aside(event, 1, [("", future)])
         return future
 
     def offer(self, event: Event) -> bool:
@@ -149,9 +145,12 @@ class Engine:
             return True
         return self.offer_judged(*judged)
 
-    def prepare(self, event: Event, *, varying: str = "") -> PreparedEvent:
-        """Look once at an event that will be offered many times, with other values of the label ``varying``."""
-        return PreparedEvent(self, self._pending, event, varying=varying)
+    def prepare(self, event: Event, *, varying: str = "", refused: Refused = lambda: None) -> PreparedEvent:
+        """Look once at an event that will be offered or emitted many times, with other values of the label ``varying``.
+
+        What ``refused`` gives is the answer to who would wait.
+        """
+        return PreparedEvent(self, self._pending, event, varying=varying, refused=refused)
 
     def quarantine(self, raw: bytes, *, reason: Dropped, source: str) -> asyncio.Future[Receipt]:
         """Keep what cannot be parsed; the future is done when it is on disk."""
@@ -258,6 +257,24 @@ class Engine:
             return False
         self._gather()
         return True
+
+    def emit_judged(self, event: Event, verdict: Verdict) -> asyncio.Future[Receipt]:
+        """Take an event that somebody waits for, with the verdict on it."""
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        if self._pending.add(event, verdict, (event.identity, future)) is None:
+            metrics.INPUTS_DROPPED.labels(event.collector, Dropped.OVERLOAD).inc()
+            future.set_exception(Overloaded("too much waits for the store"))
+        else:
+            self._want()
+        return future
+
+    def emit_joined(self, run: Run, *, at_ms: int, identity: str) -> asyncio.Future[Receipt] | None:
+        """Take one more of what waits in ``run``, for somebody who waits; None if it grows no more, or all is full."""
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        if not self._pending.join(run, (identity, future), at_ms=at_ms):
+            return None
+        self._want()
+        return future
 
     def judged(self, event: Event) -> tuple[Event, Verdict] | None:
         """The event and the verdict on it; None, told in the log, if the rules cannot bear it."""

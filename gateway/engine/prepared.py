@@ -1,16 +1,22 @@
 """An event that comes many times, as a storm's events do: judged once, and counted while its run waits.
 
-What comes of it is what `Engine.offer` would make of each: the judgement is made anew when the rules are others, or look at
+What comes of it is what `Engine.offer` or `Engine.emit` would make of each: the judgement is made anew when the rules are others, or look at
 the label that varies and find another value. A run is only counted up while it is the last of its fingerprint, so that a
 raise, a clear and a raise stay three runs.
 """
 
+import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from gateway.core.event import Event, event_changed
 from gateway.core.judge import Judge, with_label
 from gateway.core.rules import Verdict
 from gateway.pending import Pending, Run
+from gateway.plugin import Receipt
+
+Refused = Callable[[], asyncio.Future[Receipt] | None]
+"""The answer while nothing is taken that somebody waits for; else None."""
 
 
 class _Engine(Protocol):
@@ -18,16 +24,33 @@ class _Engine(Protocol):
 
     def offer(self, event: Event) -> bool: ...
     def offer_judged(self, event: Event, verdict: Verdict) -> bool: ...
+    def emit(self, event: Event) -> asyncio.Future[Receipt]: ...
+    def emit_judged(self, event: Event, verdict: Verdict) -> asyncio.Future[Receipt]: ...
+    def emit_joined(self, run: Run, *, at_ms: int, identity: str) -> asyncio.Future[Receipt] | None: ...
     def judged(self, event: Event) -> tuple[Event, Verdict] | None: ...
 
 
 class PreparedEvent:
     """Implements `gateway.plugin.Prepared`."""
 
-    __slots__ = ("_engine", "_event", "_judge", "_judged", "_pending", "_reads", "_run", "_value", "_varying")
+    __slots__ = (
+        "_engine",
+        "_event",
+        "_judge",
+        "_judged",
+        "_pending",
+        "_reads",
+        "_refused",
+        "_run",
+        "_value",
+        "_varying",
+    )
 
-    def __init__(self, engine: _Engine, pending: Pending, event: Event, *, varying: str = "") -> None:
+    def __init__(
+        self, engine: _Engine, pending: Pending, event: Event, *, varying: str = "", refused: Refused = lambda: None
+    ) -> None:
         self._engine = engine
+        self._refused = refused
         self._pending = pending
         self._event = event
         self._varying = varying
@@ -60,6 +83,24 @@ class PreparedEvent:
         self._run = self._pending.waiting_for(verdict.fingerprint) if taken else None
         return taken
 
+    def emit(self, at_ms: int, value: str = "", *, identity: str = "") -> asyncio.Future[Receipt]:
+        """One more at ``at_ms`` that somebody waits for."""
+        if refused := self._refused():
+            return refused
+        engine, run = self._engine, self._run
+        if self._judge is not engine.judge or (self._reads and value != self._value):
+            self._judge_anew(value)
+        elif run is not None and (
+            joined := engine.emit_joined(run, at_ms=at_ms, identity=identity or self._event.identity)
+        ):
+            return joined
+        if self._judged is None:
+            return engine.emit(self._said(self._event, at_ms, value, identity))
+        event, verdict = self._judged
+        receipt = engine.emit_judged(self._said(event, at_ms, value, identity), verdict)
+        self._run = self._pending.waiting_for(verdict.fingerprint)
+        return receipt
+
     def _judge_anew(self, value: str) -> None:
         self._event, self._value = self._said(self._event, self._event.at_ms, value), value
         self._judge = judge = self._engine.judge
@@ -67,10 +108,10 @@ class PreparedEvent:
         self._reads = bool(self._varying) and judge.reads(self._varying)
         self._run = None
 
-    def _said(self, event: Event, at_ms: int, value: str) -> Event:
+    def _said(self, event: Event, at_ms: int, value: str, identity: str = "") -> Event:
         """The event as it was said this time."""
         same = value == self._value
         if same and at_ms == event.at_ms:
             return event  # the first of all: nothing varies yet
         labels = event.labels if same else with_label(event.labels, self._varying, value)
-        return event_changed(event, at_ms=at_ms, labels=labels)
+        return event_changed(event, at_ms=at_ms, labels=labels, identity=identity or event.identity)

@@ -46,6 +46,10 @@ class Prepared(Protocol):
         """The same as `Intake.offer` of the event with this ``at_ms``, and this value of the label that varies."""
         ...
 
+    def emit(self, at_ms: int, value: str = "", *, identity: str = "") -> asyncio.Future[Receipt]:
+        """The same as `Intake.emit` of the event with these, and this upstream identity."""
+        ...
+
 
 class Intake(Protocol):
     """Where collectors put what they heard. Call from the event loop's thread only."""
@@ -63,7 +67,7 @@ class Intake(Protocol):
         ...
 
     def prepare(self, event: Event, *, varying: str = "") -> Prepared:
-        """Look at an event that nobody waits for and that will be offered many times; this alone offers nothing.
+        """Look at an event that will be offered or emitted many times; this alone does neither.
 
         ``varying`` is the name of a label that has another value from time to time, such as a counter of seconds.
         """

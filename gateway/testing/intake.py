@@ -121,6 +121,12 @@ class _Prepared:
         return False
 
     def offer(self, at_ms: int, value: str = "") -> bool:
+        return self.intake.offer(self._said(at_ms, value))
+
+    def emit(self, at_ms: int, value: str = "", *, identity: str = "") -> asyncio.Future[Receipt]:
+        return self.intake.emit(replace(self._said(at_ms, value), identity=identity or self.event.identity))
+
+    def _said(self, at_ms: int, value: str) -> Event:
         labels = self.event.labels
         told = with_label(labels, self.varying, value) if self.varying else labels
-        return self.intake.offer(replace(self.event, at_ms=at_ms, labels=told))
+        return replace(self.event, at_ms=at_ms, labels=told)

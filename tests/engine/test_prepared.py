@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from gateway.core.counting import Frequency
 from gateway.core.inventory import Inventory, Known
 from gateway.core.judge import own_labels
+from gateway.intake import CollectorIntake
+from gateway.plugin import Overloaded
 
 FOLDERS = itertools.count()
 KINDS = (("r1", "raise"), ("r1", "clear"), ("r2", "raise"), ("r2", "note"), ("mail", "raise"))
@@ -29,7 +31,16 @@ async def _outcome(bench: Any) -> list[Any]:
 
 def _told(run: Any) -> tuple[Any, ...]:
     first = run.event
-    return run.verdict, first.source, first.labels, own_labels(first), run.offered, run.first_ms, run.last_ms
+    return (
+        run.verdict,
+        first.source,
+        first.labels,
+        own_labels(first),
+        run.offered,
+        run.first_ms,
+        run.last_ms,
+        [identity for identity, _ in run.waiters],
+    )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -39,17 +50,30 @@ def _told(run: Any) -> tuple[Any, ...]:
     frequency=st.sampled_from([None, None, Frequency(count=3, within_ms=60)]),
     reads=st.sampled_from(["summary", "object", ""]),
     known=st.booleans(),
+    waits=st.lists(st.sampled_from(["", "", "", "one", "two"]), min_size=25, max_size=25),
 )
-@example(acts=[("r1", "clear"), *[("r1", "raise")] * 3], later=[0, -9, 1, 9], frequency=None, reads="", known=False)
-async def test_prepared_events_come_to_what_plain_ones_do(build, say, acts, later, frequency, reads, known) -> None:
-    """Whether the rules look at the label that varies, or not, and whether the inventory knows the source, or not."""
+@example(
+    acts=[("r1", "clear"), *[("r1", "raise")] * 3], later=[0, -9, 1, 9], frequency=None, reads="", known=False,
+    waits=[""] * 4,
+)  # fmt: skip
+@example(
+    acts=[*[("r1", "raise")] * 3, "commit", *[("r1", "raise")] * 3], later=[1] * 7, frequency=None, reads="", known=True,
+    waits=["", "one", "", "", "", "two", "two"],
+)  # fmt: skip
+async def test_prepared_events_come_to_what_plain_ones_do(
+    build, say, acts, later, frequency, reads, known, waits
+) -> None:
+    """Whether the rules look at the label that varies, or not, whether the inventory knows the source, or not, and whether
+    somebody waits for it, as who retransmits does twice, or not.
+    """
     seen = []
     rules = say.judge(frequency=frequency, **({reads: say.Template("{uptime}")} if reads else {}))
     judge = replace(rules, inventory=Inventory({"r1": Known(labels={"role": "core"})} if known else {}))
     for prepares in (True, False):
         async with build(runs=False, folder=f"prepared{next(FOLDERS)}", judged_by=judge) as bench:
             engine, prepared, at_ms = bench.engine, {}, bench.clock.now_ms()
-            for act, more in zip(acts, later, strict=False):
+            receipts = []
+            for act, more, identity in zip(acts, later, waits, strict=False):
                 at_ms += more
                 if act == "commit":
                     await engine.drain()
@@ -65,14 +89,28 @@ async def test_prepared_events_come_to_what_plain_ones_do(build, say, acts, late
                     event = bench.event(source, kind, at_ms=at_ms, summary="old", known_as=known_as, labels=labels)
                     if prepares:
                         again = prepared.setdefault(act, engine.prepare(replace(event, at_ms=0), varying="uptime"))
-                        assert again.count(at_ms) or again.offer(at_ms, uptime)
+                        if identity:
+                            receipts.append(again.emit(at_ms, uptime, identity=identity))
+                        else:
+                            assert again.count(at_ms) or again.offer(at_ms, uptime)
+                    elif identity:
+                        receipts.append(engine.emit(replace(event, identity=identity)))
                     else:
                         assert engine.offer(event)
-            waits = [_told(run) for runs in engine._pending._runs.values() for run in runs]
-            waits += [_told(run) for run in engine._pending._patient.values()]
-            inputs = engine._pending.inputs
+            pending = engine._pending
+            told = [_told(run) for runs in pending._runs.values() for run in runs]
+            told += [_told(run) for run in pending._patient.values()]
+            books = (
+                pending.inputs,
+                pending.patient,
+                pending._entries,
+                pending._bytes,
+                pending.waiting,
+                list(pending._urgent),
+            )
             await engine.drain()
-            seen.append([waits, inputs, *await _outcome(bench)])
+            answers = [one.done() and (one.exception() or one.result().reason) for one in receipts]
+            seen.append([told, books, list(map(repr, answers)), *await _outcome(bench)])
     assert seen[0] == seen[1]
 
 
@@ -83,6 +121,21 @@ async def test_one_more_always_has_room_and_another_is_refused(build, say, limit
         told = [[event.count(1) or event.offer(1) for _ in range(2)] for event in events]
         assert told == [[number < limit] * 2 for number in range(3)]
         assert bench.engine._pending.inputs == 2 * limit
+
+
+async def test_who_would_wait_is_refused_while_nothing_may_be_acknowledged(build) -> None:
+    async with build(runs=False) as bench:
+        why = ["the disk is full"]
+        intake = CollectorIntake(
+            "snmp", engine=bench.engine, watch=lambda _: None, know=lambda _: bench.engine.emit(bench.event()),
+            connected=lambda *_: None, clock=bench.clock, refusal=lambda: why[0],
+        )  # fmt: skip
+        event = intake.prepare(bench.event())
+        assert event.offer(1)
+        assert isinstance(event.emit(2).exception(), Overloaded)
+        why[0] = ""
+        assert not event.emit(3).done()
+        assert bench.engine._pending.inputs == 2
 
 
 @pytest.mark.parametrize(("reads", "judged"), [(False, 1), (True, 3)])

@@ -91,6 +91,60 @@ def test_a_repeat_within_an_encrypted_message_too(first, later, request_id):
     assert not again.layout_of(pdu(trap(kind=codec.PduType.INFORM)))
 
 
+@given(NUMBERS, NUMBERS, NUMBERS, st.sampled_from([0, 20, 49, 50, 120, 160, 300, 1000]), st.booleans())
+def test_a_known_inform_is_what_decoding_would_make_of_it(first, later, request_id, size, v3):
+    """What it says, whose it is, what tells it from its retransmissions, and its answer, octet for octet."""
+
+    def inform(**more):
+        data = trap(kind=codec.PduType.INFORM, text=b"x" * size, **more)
+        return data[data.index(b"public") + len(b"public") :] if v3 else data
+
+    def decoded(data):
+        if v3:
+            pdu = codec.decode_pdu(data, 0, len(data), version=codec.V3)
+            return pdu, codec.response_pdu(pdu)
+        message = codec.decode_message(data)
+        return message.pdu, codec.encode_response(message)
+
+    def event_of(pdu):
+        return to_event(pdu, address=HOST, names=standard(), at_ms=5, collector="snmp")
+
+    seen, original = again.AgainInforms(10), inform(ticks=first)
+    assert seen.find(HOST, original) is None
+    seen.keep(HOST, original, event_of(decoded(original)[0]), b"public", INTAKE)
+    for data in (original, inform(ticks=later, request_id=request_id)):
+        found = seen.find(HOST, data)
+        if found is None:
+            assert len(data) != len(original) or again.layout_of(data, 0xA6) != again.layout_of(original, 0xA6)
+            continue
+        pdu, response = decoded(data)
+        assert found[1:] == (found.uptime, b"public", pdu.varbinds_raw, response)
+        INTAKE.offer(event_of(pdu))
+        found.event.offer(5, found.uptime)
+        assert INTAKE.events.pop() == INTAKE.events.pop()
+        assert seen.find("192.0.2.9", data) is None
+
+
+def test_where_the_tag_of_an_inform_stands_is_known_whatever_the_length():
+    """Lengths have octets that look like tags."""
+    seen, event = again.AgainInforms(1000), fresh(trap())
+    for size in (*range(150), *range(300, 500), 1400, 1500):
+        data = trap(kind=codec.PduType.INFORM, text=bytes(size))
+        seen.keep(HOST, data, event, b"public", INTAKE)
+        found = seen.find(HOST, data)
+        assert (found is None) == (len(data) > 1500)
+        if found is not None:
+            assert found.response == codec.encode_response(codec.decode_message(data))
+
+
+def test_an_inform_that_is_not_plainly_built_is_taken_and_not_remembered():
+    data = trap(kind=codec.PduType.INFORM) + b"\0"
+    seen = again.AgainInforms(10)
+    seen.keep(HOST, data, fresh(data), b"public", INTAKE).offer(7, "0")
+    assert INTAKE.events.pop() == fresh(data, 7)
+    assert seen.find(HOST, data) is None
+
+
 @given(st.lists(st.tuples(st.integers(0, 59), st.integers(0, 2**20)), max_size=60), st.sampled_from([4, 1000]))
 def test_a_stream_gives_the_same_with_and_without_it(told, most):
     """Many devices, v1 and v2c, in any order, and a memory that is too small or large enough."""
