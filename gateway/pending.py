@@ -48,18 +48,19 @@ class Run:
     """It waits, and is the last of its fingerprint: one more of the same may join it."""
     late: bool = False
     """A raise that a clear may have overtaken."""
+    weight: int = field(init=False)
+    """Characters and bytes that it holds, about."""
+
+    def __post_init__(self) -> None:
+        event = self.event
+        self.weight = len(event.description) + sum(map(len, event.labels)) + sum(map(len, event.labels.values()))
+        for file in event.attachments:
+            self.weight += len(file.content)
 
     @property
     def count(self) -> int:
         """Events in this run."""
         return self.offered + len(self.waiters)
-
-    @property
-    def weight(self) -> int:
-        """Characters and bytes that it holds, about."""
-        event = self.event
-        labels = sum(map(len, event.labels)) + sum(map(len, event.labels.values()))
-        return len(event.description) + labels + sum(len(file.content) for file in event.attachments)
 
     def count_one(self, at_ms: int) -> bool:
         """One more of the same that nobody waits for; False if it grows no more."""
