@@ -52,8 +52,8 @@ class Judge:
 
     def reads(self, label: str) -> bool:
         """Whether a verdict may depend on this label."""
-        rulebooks = filter(None, (self.rulebook, self.expected))
-        return label == SITE or any(label in rulebook.reads for rulebook in rulebooks)
+        expected = self.expected is not None and label in self.expected.reads
+        return expected or label == SITE or label in self.rulebook.reads
 
     def judge(self, event: Event) -> tuple[Event, Verdict]:
         """The event with what the inventory adds, and the verdict on it."""
@@ -69,7 +69,8 @@ class Judge:
             verdict = verdict_changed(verdict, expected=self.expected.matching(event))
         if known is None:
             return event, verdict
-        impact, team = verdict.impact.raised(known.steps or 0), verdict.team or known.team
+        impact = verdict.impact.raised(known.steps) if known.steps else verdict.impact
+        team = verdict.team or known.team
         if impact is verdict.impact and team == verdict.team:
             return event, verdict
         return event, verdict_changed(verdict, impact=impact, team=team)
