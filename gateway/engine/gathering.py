@@ -7,10 +7,10 @@ from gateway.core.decision import Decision, Heard, Join
 from gateway.core.event import OURSELVES, Event, EventKind
 from gateway.core.gather import (
     GROUP,
+    NEVER,
     OVERFLOW,
     Gathering,
     Gatherings,
-    Rate,
     Scope,
     period_end_ms,
     raise_parent,
@@ -164,7 +164,7 @@ def _parent_moves(tx: Transaction, parent: Incident, gatherings: Gatherings, now
         most = gatherings.caps.open_max
         lasts = bool(most) and now_ms - parent.raised_ms >= CAP_PERIOD_MS and tx.count_alive(limit=most) >= most
     else:
-        rate = gatherings.rates.get(Scope(parent.condition), Rate(0, 0))
+        rate = gatherings.rates.get(Scope(parent.condition), NEVER)
         flaps = rate.high and tx.children_left(parent.id, limit=rate.low, flapping=True) >= rate.low
         lasts = bool(flaps) and now_ms - parent.raised_ms >= gatherings.period_ms
     return EventKind.RAISE if lasts else None
