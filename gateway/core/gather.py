@@ -4,6 +4,7 @@ The parent has the ticket; its children wait, are listed in it, and get a ticket
 storm is on above ``high`` new incidents in a period, and over when a whole period has fewer than ``low``.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -28,7 +29,7 @@ EVERYWHERE = "everywhere"
 """Stands in place of a source for what concerns all of them."""
 
 MOST_STORMS = 4096
-"""Places of which it is remembered which storms concern them; at one more all are forgotten."""
+"""Places of which it is remembered which storms concern them; at one more the oldest is forgotten."""
 
 
 class Scope(StrEnum):
@@ -109,8 +110,8 @@ class Gatherings:
     caps: Caps = Caps()
     ourselves: str = ""
     """The source of what the daemon tells of itself, which belongs to nothing."""
-    _storms: dict[tuple[str, str, str], tuple[Gathering, ...]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
+    _storms: OrderedDict[tuple[str, str, str], tuple[Gathering, ...]] = field(
+        default_factory=OrderedDict, init=False, repr=False, compare=False
     )
     """What `storms_at` answered lately: each incident that begins asks it several times."""
 
@@ -144,9 +145,9 @@ class Gatherings:
         place = source, object_, rule
         found = self._storms.get(place)
         if found is None:
-            if len(self._storms) >= MOST_STORMS:
-                self._storms.clear()
             found = self._of_object(source, object_, rule) if object_ else self._of_all_objects(source, rule)
+            if len(self._storms) >= MOST_STORMS:
+                self._storms.popitem(last=False)
             self._storms[place] = found
         return found
 
