@@ -4,6 +4,7 @@ The parent has the ticket; its children wait, are listed in it, and get a ticket
 storm is on above ``high`` new incidents in a period, and over when a whole period has fewer than ``low``.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -28,7 +29,7 @@ EVERYWHERE = "everywhere"
 """Stands in place of a source for what concerns all of them."""
 
 MOST_STORMS = 4096
-"""Places of which it is remembered which storms concern them; at one more all are forgotten."""
+"""Places of which it is remembered which storms concern them; at one more the oldest is forgotten."""
 
 
 class Scope(StrEnum):
@@ -46,6 +47,9 @@ class Rate:
 
     high: int
     low: int
+
+
+NEVER = Rate(0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,7 @@ class Gathering:
     object: str = ""
     mark: Muted
     group: Group | None = None
-    rate: Rate = Rate(0, 0)
+    rate: Rate = NEVER
     fingerprint: str = field(init=False)
     """That of the parent."""
 
@@ -106,8 +110,8 @@ class Gatherings:
     caps: Caps = Caps()
     ourselves: str = ""
     """The source of what the daemon tells of itself, which belongs to nothing."""
-    _storms: dict[tuple[str, str, str], tuple[Gathering, ...]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
+    _storms: OrderedDict[tuple[str, str, str], tuple[Gathering, ...]] = field(
+        default_factory=OrderedDict, init=False, repr=False, compare=False
     )
     """What `storms_at` answered lately: each incident that begins asks it several times."""
 
@@ -117,7 +121,7 @@ class Gatherings:
         return tuple((group.name, tuple(map(str, group.matchers)), group.by) for group in self.groups)
 
     def _apart(self, incident: Incident) -> bool:
-        return is_parent(incident) or incident.source == self.ourselves
+        return incident.rule in PARENT_RULES or incident.source == self.ourselves
 
     def groups_of(self, incident: Incident) -> list[Gathering]:
         """The groups that it may belong to."""
@@ -138,27 +142,34 @@ class Gatherings:
 
     def storms_at(self, source: str, object_: str, rule: str) -> tuple[Gathering, ...]:
         """The same for what has no incident yet."""
-        found = self._storms.get((source, object_, rule))
+        place = source, object_, rule
+        found = self._storms.get(place)
         if found is None:
-            where = {
-                Scope.OBJECT: (source, object_),
-                Scope.SOURCE: (source, ""),
-                Scope.RULE: (rule, ""),
-                Scope.ALL: (EVERYWHERE, ""),
-            }
+            found = self._of_object(source, object_, rule) if object_ else self._of_all_objects(source, rule)
             if len(self._storms) >= MOST_STORMS:
-                self._storms.clear()
-            found = self._storms[source, object_, rule] = tuple(
-                _storm(scope, *where[scope], rate)
-                for scope, rate in self.rates.items()
-                if rate.high and (scope is not Scope.OBJECT or object_)
-            )
+                self._storms.popitem(last=False)
+            self._storms[place] = found
         return found
+
+    def _of_object(self, source: str, object_: str, rule: str) -> tuple[Gathering, ...]:
+        wider, rate = self.storms_at(source, "", rule), self.rates.get(Scope.OBJECT, NEVER)
+        if not rate.high:
+            return wider
+        own = Gathering(condition=str(Scope.OBJECT), source=source, object=object_, mark=Muted.STORM, rate=rate)
+        return (own, *wider)
+
+    def _of_all_objects(self, source: str, rule: str) -> tuple[Gathering, ...]:
+        where = {Scope.SOURCE: source, Scope.RULE: rule, Scope.ALL: EVERYWHERE}
+        return tuple(
+            _storm(scope, where[scope], rate)
+            for scope, rate in self.rates.items()
+            if rate.high and scope is not Scope.OBJECT
+        )
 
 
 @lru_cache(maxsize=MOST_STORMS)
-def _storm(scope: Scope, source: str, object_: str, rate: Rate) -> Gathering:
-    return Gathering(condition=scope, source=source, object=object_, mark=Muted.STORM, rate=rate)
+def _storm(scope: Scope, source: str, rate: Rate) -> Gathering:
+    return Gathering(condition=str(scope), source=source, mark=Muted.STORM, rate=rate)
 
 
 def period_end_ms(now_ms: int, period_ms: int) -> int:

@@ -10,7 +10,7 @@ LENGTH = 13
 _EPOCH_MS = 1_577_836_800_000
 _CHANCE_BITS = 24
 _PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)
-"""What ten bits are."""
+"""Two characters by their ten bits."""
 
 
 class IdMaker:
@@ -33,8 +33,9 @@ class IdMaker:
 
 def encode(number: int) -> str:
     """``number`` (65 bits at most) as 13 characters."""
-    pairs = (_PAIRS[number >> shift & 0x3FF] for shift in range(50, -1, -10))
-    return ALPHABET[number >> 60] + "".join(pairs)
+    high = ALPHABET[number >> 60] + _PAIRS[number >> 50 & 1023] + _PAIRS[number >> 40 & 1023]
+    low = _PAIRS[number >> 20 & 1023] + _PAIRS[number >> 10 & 1023] + _PAIRS[number & 1023]
+    return high + _PAIRS[number >> 30 & 1023] + low
 
 
 def is_id(text: str) -> bool:

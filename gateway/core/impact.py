@@ -32,4 +32,4 @@ _RANK = {impact: rank for rank, impact in enumerate(Impact, start=1)}
 
 def graver(first: Impact, second: Impact) -> Impact:
     """The graver of two impacts."""
-    return first if first.rank <= second.rank else second
+    return first if first is second or _RANK[first] <= _RANK[second] else second

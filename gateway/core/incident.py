@@ -189,11 +189,12 @@ def changed(incident: Incident, **changes: Any) -> Incident:
     Raises:
         AttributeError: an incident has no such field.
     """
-    if not changes.keys() <= _FIELDS:
-        raise AttributeError(f"an incident has no {', '.join(sorted(changes.keys() - _FIELDS))}")
     after = object.__new__(Incident)
-    vars(after).update(vars(incident))
-    vars(after).update(changes)
+    said = vars(after)
+    said.update(vars(incident))
+    said.update(changes)
+    if len(said) != len(_FIELDS):
+        raise AttributeError(f"an incident has no {', '.join(sorted(changes.keys() - _FIELDS))}")
     return after
 
 

@@ -81,13 +81,16 @@ class Inhibitions:
 
     def as_target(self, incident: Incident) -> tuple[Facet, ...]:
         """The facets of what would mute ``incident``, in the order in which it is asked for."""
+        upstream = [Facet(DEPENDS_ON, name) for name in self._upstream(incident)]
+        if not self.rules:
+            return tuple(upstream)
         look_up = fields_of_incident(incident)
         found = [
             Facet(rule.name, rule.key(incident), holds(rule.source, look_up))
             for rule in self.rules
             if holds(rule.target, look_up)
         ]
-        return (*found, *(Facet(DEPENDS_ON, name) for name in self._upstream(incident)))
+        return (*found, *upstream)
 
     def _upstream(self, incident: Incident) -> Sequence[str]:
         if self.inventory is None or not self.down:

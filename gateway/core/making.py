@@ -40,15 +40,16 @@ class Making:
 
     def mute(self, mutes: tuple[Mute, ...], *, told: bool) -> None:
         """Let its tickets wait for ``mutes``, if there are any; ``told``: people know of the incident already."""
-        changes: dict[str, Any] = {}
-        muted = self.incident.muted.union(one.mark for one in mutes)
+        incident, changes = self.incident, dict[str, Any]()
+        muted = incident.muted.union([one.mark for one in mutes])
         if mutes:
             parents = [one.by for one in mutes if one.mark in _BY_PARENT]
-            changes.update(muted=muted, parent=(*parents, self.incident.parent)[0])
-            self.note(Reason.MUTED, f"its ticket waits for {'; '.join(one.why for one in mutes)}")
+            changes = {"muted": muted, "parent": (*parents, incident.parent)[0]}
+            self.note(Reason.MUTED, f"its ticket waits for {'; '.join([one.why for one in mutes])}")
         if not told:
-            changes.update(unseen=bool(muted - {Muted.FLAPPING}), began_in=mutes[0].why if mutes else "")
-        self.change(**changes)
+            changes |= {"unseen": bool(muted - {Muted.FLAPPING}), "began_in": mutes[0].why if mutes else ""}
+        if changes:
+            self.change(**changes)
 
     def tell(self) -> None:
         """Nothing mutes it any more: with its ticket goes what came while nobody was told."""

@@ -104,12 +104,17 @@ class Surroundings:
 
     def parent_of(self, incident: Incident) -> tuple[Gathering, Incident] | None:
         """The greater incident that it belongs to now, if there is one that is not over: a group before a storm."""
-        parents = self._all_parents()
-        if not parents:
+        if not self._all_parents():
             return None
-        for gathering in (*self.gatherings.groups_of(incident), *self.gatherings.storms_of(incident)):
-            if gathering.fingerprint in parents:
-                return gathering, parents[gathering.fingerprint]
+        return self.parent_among((*self.gatherings.groups_of(incident), *self.gatherings.storms_of(incident)))
+
+    def parent_among(self, gatherings: Iterable[Gathering]) -> tuple[Gathering, Incident] | None:
+        """The first of them whose greater incident is not over, with that one."""
+        parents = self._all_parents()
+        for one in gatherings:
+            parent = parents.get(one.fingerprint)
+            if parent is not None:
+                return one, parent
         return None
 
     def parents(self) -> list[Incident]:

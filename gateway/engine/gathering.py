@@ -7,10 +7,10 @@ from gateway.core.decision import Decision, Heard, Join
 from gateway.core.event import OURSELVES, Event, EventKind
 from gateway.core.gather import (
     GROUP,
+    NEVER,
     OVERFLOW,
     Gathering,
     Gatherings,
-    Rate,
     Scope,
     period_end_ms,
     raise_parent,
@@ -62,8 +62,8 @@ class Gatherer:
         if run.event.collector == OURSELVES or Muted.INHIBITED in incident.muted:
             return
         gatherings = self._around.gatherings
-        groups = gatherings.groups_of(incident)
-        belongs = self._around.parent_of(incident)
+        groups, storms = gatherings.groups_of(incident), gatherings.storms_of(incident)
+        belongs = self._around.parent_among((*groups, *storms))
         if belongs is not None and belongs[0].group is not None:
             self._joins(run, incident, *belongs)
             return
@@ -74,8 +74,8 @@ class Gatherer:
                 for member in members:
                     self._apply(member, Join(mute=belonging(gathering, parent)))
                 return
-        for gathering in gatherings.storms_of(incident):
-            until_ms = period_end_ms(self._now_ms, gatherings.period_ms)
+        until_ms = period_end_ms(self._now_ms, gatherings.period_ms)
+        for gathering in storms:
             count = self._tx.tally(gathering.condition, gathering.fingerprint, until_ms=until_ms)
             if belongs is not None and belongs[0].fingerprint == gathering.fingerprint:
                 self._joins(run, incident, *belongs, lasts=count >= gathering.rate.low)
@@ -119,7 +119,8 @@ class Gatherer:
     def _joins(
         self, run: Run, incident: Incident, gathering: Gathering, parent: Incident, *, lasts: bool = True
     ) -> None:
-        self._apply(incident, Join(mute=belonging(gathering, parent)))
+        if incident.parent != parent.id:  # who opens is told at once, and who is held is not
+            self._apply(incident, Join(mute=belonging(gathering, parent)))
         if not lasts:
             return
         impact = graver(run.verdict.impact, incident.impact)
@@ -164,7 +165,7 @@ def _parent_moves(tx: Transaction, parent: Incident, gatherings: Gatherings, now
         most = gatherings.caps.open_max
         lasts = bool(most) and now_ms - parent.raised_ms >= CAP_PERIOD_MS and tx.count_alive(limit=most) >= most
     else:
-        rate = gatherings.rates.get(Scope(parent.condition), Rate(0, 0))
+        rate = gatherings.rates.get(Scope(parent.condition), NEVER)
         flaps = rate.high and tx.children_left(parent.id, limit=rate.low, flapping=True) >= rate.low
         lasts = bool(flaps) and now_ms - parent.raised_ms >= gatherings.period_ms
     return EventKind.RAISE if lasts else None

@@ -167,6 +167,8 @@ def _reasons(decisions: Sequence[Decision]) -> tuple[Reason, ...]:
 
 def _fresh(tx: Transaction, run: Run) -> tuple[int, str]:
     """How many events of the run are new, and the incident that the others went to."""
+    if not run.waiters:
+        return run.offered, ""
     fresh, known = run.offered, ""
     seen: set[str] = set()
     for identity, _ in run.waiters:

@@ -8,13 +8,14 @@ import sqlite3
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 SIZES = (100, 10, 1)
 """Rows of one statement: few texts for all numbers, and fewer values than SQLite takes (SQLITE_MAX_VARIABLE_NUMBER)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is one of its kind, and the key of the rows that wait for it
 class Bulk:
     """A statement for any number of rows: ``{}`` stands for their values."""
 
@@ -92,7 +93,7 @@ def _cut(words: str, width: int, rows: Sequence[Sequence[Any]]) -> Iterator[tupl
     start = 0
     for size in SIZES:
         while len(rows) - start >= size:
-            yield _of_size(words, width, size), [value for row in rows[start : start + size] for value in row]
+            yield _of_size(words, width, size), list(chain.from_iterable(rows[start : start + size]))
             start += size
 
 

@@ -1,6 +1,7 @@
 """Facets in SQL for SQLite: how incidents that concern each other find each other."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from gateway.core.family import HELD_LISTED, LISTED, Family
 from gateway.core.incident import Incident
@@ -56,8 +57,8 @@ class SqliteFacets:
     """The part of `gateway.store.api.Transaction` that is about facets, on the writer's connection."""
 
     _db: Writer
-    _tallies: dict[tuple[str, str], tuple[int, int]]
-    """Until when and how many, by scope and key."""
+    _tallies: dict[tuple[str, str], list[Any]]
+    """Rows of `TALLY` by scope and key, as they are or wait to be: each that begins counts in several."""
     _alive: int | None
     """How many incidents are not over; None: to be counted."""
     _unheld: set[tuple[str, str]]
@@ -76,7 +77,7 @@ class SqliteFacets:
         for one in facets:
             pair = rows.text(one.name), rows.text(one.key)
             self._unheld.discard(pair)
-            self._db.later(FACET, (*pair, incident_id, one.both))
+            self._db.later(FACET, (*pair, incident_id, int(one.both)))
 
     def drop_facets(self, incident_id: str) -> bool:
         """Let nobody find an incident any more; whether anybody could."""
@@ -167,19 +168,19 @@ class SqliteFacets:
             if (scope, key) not in self._tallies:
                 by_scope.setdefault(scope, {})[rows.text(key)] = None
         for scope, unknown in by_scope.items():
-            self._tallies.update(((scope, key), (0, 0)) for key in unknown)
+            self._tallies.update(((scope, key), [scope, key, 0, 0]) for key in unknown)
             for key, until_ms, count in self._db.look_up(_TALLIES_OF, unknown, first=(scope,)):
-                self._tallies[scope, key] = until_ms, count
+                self._tallies[scope, key] = [scope, key, until_ms, count]
 
     def tally(self, scope: str, key: str, *, until_ms: int) -> int:
         """Count one more in the period that ends then; how many there are now."""
         mark = scope, rows.text(key)
         if mark not in self._tallies:
             self.read_tallies([mark])
-        period_ms, count = self._tallies[mark]
-        count = count + 1 if period_ms == until_ms else 1
-        self._tallies[mark] = until_ms, count
-        self._db.later(TALLY, (*mark, until_ms, count), key=mark)
+        row = self._tallies[mark]
+        count: int = row[3] + 1 if row[2] == until_ms else 1
+        row[2:] = until_ms, count
+        self._db.later(TALLY, row, key=mark)
         return count
 
     def _most(self, parent: str, column: str) -> dict[str, int]:

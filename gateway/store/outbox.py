@@ -134,8 +134,8 @@ class SqliteOutbox:
         self._db.later(
             OPERATION,
             (
-                *(incident.id, wish.sink, wish.kind, wish.rank, incident.impact.rank, wish.reason),
-                *(rows.dump(body), OperationState.PENDING, now_ms, now_ms),
+                *(incident.id, wish.sink, str(wish.kind), int(wish.rank), incident.impact.rank, str(wish.reason)),
+                *(rows.dump(body), str(OperationState.PENDING), now_ms, now_ms),
             ),
         )
 

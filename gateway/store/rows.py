@@ -47,12 +47,12 @@ def incident_row(incident: Incident) -> tuple[Any, ...]:
     A row of more than 4,061 bytes takes pages of its own (https://www.sqlite.org/fileformat2.html, 1.6).
     """
     said = vars(incident)
-    body = {name: value for name, default in _IN_BODY if (value := said[name]) != default}
+    body = {name: value for name, default in _IN_BODY if (value := said[name]) is not default and value != default}
     body["labels"] = shortened(incident.labels, incident.description)
     return (
         incident.id,
         text(incident.fingerprint),
-        incident.state,
+        str(incident.state),
         incident.impact.rank,
         text(incident.source),
         text(incident.condition),
@@ -64,7 +64,7 @@ def incident_row(incident: Incident) -> tuple[Any, ...]:
         incident.due_ms,
         incident.closed_ms,
         incident.version,
-        ",".join(sorted(incident.muted)),
+        ",".join(sorted(incident.muted)) if incident.muted else "",
         incident.parent,
         dump(body),
     )
@@ -196,7 +196,11 @@ def station_of(row: tuple[Any, ...]) -> Station:
 
 
 def text(value: str) -> str:
-    """``value`` as a text column holds it: lone surrogates, which UTF-8 cannot say, are escaped."""
+    """``value`` as a text column holds it: lone surrogates, which UTF-8 cannot say, are escaped.
+
+    A member of an enumeration is better said by `str`: `sqlite3` looks for an adapter for what is not quite a string,
+    which takes four times as long as to store it.
+    """
     return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
 
 

@@ -178,7 +178,7 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets, SqliteClears):
         self._db.later(_INCIDENT, rows.incident_row(incident), key=key)
 
     def add_entry(self, incident_id: str, entry: Entry) -> None:
-        self._db.later(_TIMELINE, (incident_id, entry.at_ms, entry.reason, rows.text(entry.text)))
+        self._db.later(_TIMELINE, (incident_id, entry.at_ms, str(entry.reason), rows.text(entry.text)))
 
     def due(self, *, now_ms: int, limit: int) -> list[Incident]:
         found = self._db.execute(

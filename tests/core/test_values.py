@@ -15,7 +15,7 @@ from gateway.core.event import Event, EventKind, event_changed
 from gateway.core.fingerprint import LONGEST, fingerprint
 from gateway.core.ids import ALPHABET, IdMaker, encode, is_id
 from gateway.core.impact import Impact, graver
-from gateway.core.incident import Incident, State, changed
+from gateway.core.incident import Incident, State, changed, made
 from gateway.core.operation import Operation, OperationState
 from gateway.core.pace import Breaker, Budget
 from gateway.core.reason import Failed
@@ -247,10 +247,16 @@ def test_an_id_says_its_number_in_base_32(number):
 
 
 def test_a_changed_incident_is_a_replaced_one():
-    known = Incident(
-        id="1", fingerprint="1:x", condition="c", source="s", state=State.OPEN, impact=Impact.LOW,
-        first_seen_ms=1, last_seen_ms=1, raised_ms=1,
-    )  # fmt: skip
+    least = {
+        "id": "1", "fingerprint": "1:x", "condition": "c", "source": "s", "state": State.OPEN, "impact": Impact.LOW,
+        "first_seen_ms": 1, "last_seen_ms": 1, "raised_ms": 1,
+    }  # fmt: skip
+    known = Incident(**least)
+    assert made(**least) == known
+    assert vars(made(**least, parent="2")) == vars(replace(known, parent="2"))
+    for wrong in ({**least, "nothing": 1}, {"id": "1"}):
+        with pytest.raises(AttributeError):
+            made(**wrong)
     changes = {"occurrences": 7, "labels": {"a": "b"}, "due_ms": 9}
     assert changed(known, **changes) == replace(known, **changes)
     assert known.occurrences == 1
