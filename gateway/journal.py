@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
+from pydantic_core import to_json
 
 from gateway import metrics
 from gateway.core.record import Recorded, as_record, of_record
@@ -110,9 +111,16 @@ class Journal:
 
 def packed(recorded: Sequence[Recorded]) -> bytes:
     """One gzip member with a line for each."""
-    lines = [json.dumps(as_record(one), ensure_ascii=False, separators=(",", ":")) for one in recorded]
     pack = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
-    return pack.compress(("\n".join(lines) + "\n").encode("utf-8", "replace")) + pack.flush()
+    return pack.compress(b"".join(map(_line, recorded))) + pack.flush()
+
+
+def _line(recorded: Recorded) -> bytes:
+    record = as_record(recorded)
+    try:
+        return to_json(record) + b"\n"
+    except ValueError:  # a lone surrogate, which UTF-8 cannot say
+        return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def files(folder: Path) -> list[Path]:
@@ -130,7 +138,7 @@ def read(state_dir: Path, *, since_ms: int) -> Iterator[Recorded]:
         if path.stat().st_mtime * 1000 < since_ms:
             continue
         for text in _members(path.read_bytes()):
-            for line in text.decode("utf-8").splitlines():
+            for line in text.split(b"\n"):  # what else Unicode calls the end of a line may stand in a text
                 with contextlib.suppress(ValueError, LookupError, TypeError):
                     recorded = of_record(json.loads(line))
                     if recorded.last_ms >= since_ms:

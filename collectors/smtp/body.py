@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
+from functools import cached_property
 
 from collectors.smtp import charset, headers
 from collectors.smtp.limits import HeavyError, Limits
@@ -54,6 +55,7 @@ class Leaf:
         """A parameter of its Content-Type, or empty."""
         return self._type_parameters.get(name, "")
 
+    @cached_property
     def content(self) -> bytes:
         """Its bytes with the transfer encoding undone; an enclosed mail as it would be sent."""
         if self._part.is_multipart():
@@ -69,7 +71,7 @@ class Leaf:
             items = enclosed.raw_items() if isinstance(enclosed, Message) else ()
             value = next((str(value) for name, value in items if str(name).lower() == "message-id"), "")
         else:
-            found = _ENCLOSED_ID.search(self.content()[:_CALENDAR_BYTES])
+            found = _ENCLOSED_ID.search(self.content[:_CALENDAR_BYTES])
             value = found[1].decode("ascii", "replace") if found else ""
         return next(iter(headers.message_ids(value)), "")
 
@@ -144,7 +146,7 @@ def _best(group: list[Leaf]) -> list[Leaf]:
     html = [leaf for leaf in group if leaf.media_type == "text/html"]
     if not html:
         return plain
-    said = b" ".join(leaf.content() for leaf in plain).strip()
+    said = b" ".join(leaf.content for leaf in plain).strip()
     # "Your program cannot show HTML" is what some senders call an alternative.
     is_stub = len(said) < _STUB_CHARS and _STUB.search(said.decode("ascii", "replace")) is not None
     return html if not said or is_stub else plain
@@ -158,7 +160,7 @@ def _plain(leaf: Leaf, limits: Limits, *, light: bool) -> str:
 
 
 def _text(leaf: Leaf, most: int, *, light: bool) -> str:
-    data, declared = leaf.content()[:most], leaf.parameter("charset")
+    data, declared = leaf.content[:most], leaf.parameter("charset")
     if not charset.needs_guess(data, declared):
         return charset.decode(data, declared)
     if light:
@@ -181,7 +183,7 @@ def _take(leaf: Leaf, body: Body, limits: Limits, *, html: str) -> None:
         body.note("This mail is encrypted or opaquely signed: what it says cannot be read here, the attachment has it.")
     if leaf.media_type == "application/ms-tnef":
         body.note("winmail.dat is Outlook's own container and is kept unopened.")
-    content = leaf.content()
+    content = leaf.content
     name = file_name(leaf.file_name, leaf.media_type)
     shown = leaf.media_type.startswith("image/") and leaf.content_id and f"cid:{leaf.content_id}" in html
     if not content or (shown and len(content) < limits.inline_image_bytes):
@@ -195,7 +197,7 @@ def _take(leaf: Leaf, body: Body, limits: Limits, *, html: str) -> None:
 
 
 def _read_calendar(leaf: Leaf, body: Body) -> None:
-    text = clean(charset.decode(leaf.content()[:_CALENDAR_BYTES], leaf.parameter("charset") or "utf-8"))
+    text = clean(charset.decode(leaf.content[:_CALENDAR_BYTES], leaf.parameter("charset") or "utf-8"))
     for name, value in _calendar_lines(text):
         if name == "METHOD":
             body.calendar_method = value.strip().upper()[:20]

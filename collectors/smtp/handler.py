@@ -13,6 +13,8 @@ from gateway.plugin import Intake
 
 log = structlog.get_logger()
 
+SENDER_TAKEN, RECIPIENT_TAKEN = "250 2.1.0 OK", "250 2.1.5 OK"
+
 Take = Callable[[Session, Envelope], Awaitable[str]]
 """Stores a mail whole, and says what to answer."""
 
@@ -63,7 +65,7 @@ class Handler:
             return "530 5.7.0 Must issue a STARTTLS command first"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
-        return "250 2.1.0 OK"
+        return SENDER_TAKEN
 
     async def handle_RCPT(  # noqa: N802 - the library's name
         self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
@@ -77,7 +79,7 @@ class Handler:
             return "550 5.1.1 No such address here"
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
-        return "250 2.1.5 OK"
+        return RECIPIENT_TAKEN
 
     async def handle_VRFY(self, *_: object) -> str:  # noqa: N802
         """Tell nothing: RCPT is the place to ask (RFC 5321 section 7.3)."""

@@ -21,6 +21,8 @@ LONGEST_NAME = 200
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,900})>")
 _SPECIAL = re.compile(r'["()<>,;:\\]')
+_ONE_MAILBOX = re.compile(r'([^"()<>,;:\\\r\n\t]*)<([^"()<>,;:\\\r\n\t]+)> *')
+"""A mailbox as most programs write it, and alone."""
 
 
 def raw_bytes(value: str) -> bytes:
@@ -82,8 +84,8 @@ class Address:
 
 def addresses(value: str, most: int) -> tuple[Address, ...]:
     """The mailboxes of a raw address header (RFC 5322 section 3.4), at most ``most``; what is none is left out."""
-    found = []
-    for name, spec in _mailboxes(value):
+    found: list[Address] = []
+    for name, spec in _mailboxes(value) if value else ():
         address = one_line(decode(raw_bytes(spec)), LONGEST_ADDRESS + 1).lower()
         local, at, domain = address.rpartition("@")
         if at and local and domain and " " not in address and len(address) <= LONGEST_ADDRESS:
@@ -94,7 +96,14 @@ def addresses(value: str, most: int) -> tuple[Address, ...]:
 
 
 def _mailboxes(value: str) -> Iterator[tuple[str, str]]:
-    """Pairs of display name and address, in one pass over the special characters."""
+    """Pairs of display name and address."""
+    if (usual := _ONE_MAILBOX.fullmatch(value)) is not None and usual[2].strip():
+        return iter([(usual[1].strip(), usual[2].strip())])
+    return _walk(value)
+
+
+def _walk(value: str) -> Iterator[tuple[str, str]]:
+    """What `_mailboxes` gives of any header, in one pass over the special characters."""
     box, quoted, depth, position = _Mailbox(), False, 0, 0
     folded = value.replace("\r", "").replace("\n", "").replace("\t", " ")
     while position < len(folded):
@@ -152,11 +161,15 @@ class _Mailbox:
 
 def message_ids(value: str, most: int = 50) -> tuple[str, ...]:
     """The identifiers ``<...>`` of a raw header, in its order; of too many, the last."""
+    if not value:
+        return ()
     return tuple(f"<{found}>" for found in _MESSAGE_ID.findall(clean(decode(raw_bytes(value)))))[-most:]
 
 
 def parameters(value: str) -> tuple[str, Mapping[str, str]]:
     """A raw header like Content-Type: its first word in lower case, and its parameters with RFC 2231 joined."""
+    if not value:
+        return "", {}
     pieces = _pieces(value.replace("\r", "").replace("\n", ""))
     simple: dict[str, str] = {}
     continued: dict[str, dict[int, tuple[str, bool]]] = {}

@@ -17,7 +17,7 @@ from collectors.smtp.body import Body, Leaf, read_body
 from collectors.smtp.headers import Address
 from collectors.smtp.limits import HeavyError, Limits, MailError, Unreadable
 from collectors.smtp.scan import has_encoded_boundary, scan
-from gateway.core.text import one_line
+from gateway.core.text import is_printable, one_line
 
 _DEEPEST = 50
 _LONGEST_HEADER = 4_000
@@ -51,8 +51,8 @@ class Mail:
     in_reply_to: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     """Oldest first."""
-    header_items: tuple[tuple[str, str], ...] = ()
-    """All headers in their order: name in lower case, and decoded value, at most 4,000 characters."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The first header of each name (in lower case): its decoded value, at most 4,000 characters."""
     media_type: str = "text/plain"
     media_parameters: Mapping[str, str] = field(default_factory=dict)
     new_text: str = ""
@@ -70,11 +70,11 @@ class Mail:
 
     def header(self, name: str) -> str:
         """The first header of that name (in lower case), or empty."""
-        return next((value for key, value in self.header_items if key == name), "")
+        return self.headers.get(name, "")
 
     def has(self, name: str) -> bool:
         """Whether there is a header of that name (in lower case)."""
-        return any(key == name for key, _ in self.header_items)
+        return name in self.headers
 
 
 def parse(raw: bytes, limits: Limits, *, light: bool = False) -> Mail:
@@ -189,7 +189,7 @@ def _mail(message: Message, limits: Limits, *, light: bool) -> Mail:
         cc=headers.addresses(first.get("cc", ""), limits.addresses),
         in_reply_to=headers.message_ids(first.get("in-reply-to", ""), most=5),
         references=headers.message_ids(first.get("references", "")),
-        header_items=tuple((name, one_line(headers.text(value), _LONGEST_HEADER)) for name, value in raw_headers),
+        headers={name: one_line(headers.text(value), _LONGEST_HEADER) for name, value in first.items()},
         media_type=media_type,
         media_parameters=media_parameters,
         new_text=body.new_text,
@@ -215,7 +215,7 @@ def _digest(body: Body) -> str:
 def _folded(text: str) -> str:
     """``text`` with one space for all blanks between words: what split and join give, in a fifth of their time."""
     line = text.replace("\n", " ").strip(" ")
-    if not line.isprintable():  # of all blanks only the space is
+    if not is_printable(line):  # of all blanks only the space is
         return " ".join(text.split())
     while "  " in line:
         line = line.replace("  ", " ")

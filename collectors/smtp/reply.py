@@ -116,6 +116,13 @@ _FIELDS = {
 _FIELD = re.compile(r"^[*_\s>]{0,8}([^\W\d_][\w\- ]{0,20}?)[*_]?\s?[:：][*_]?(?:\s|$|\S)")  # noqa: RUF001 - as written in Chinese
 _WIDE_COLON = "："  # noqa: RUF001 - as written in Chinese
 _RULE_SIGNS = frozenset("-_*=>")
+_BLANKS = frozenset(
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029"
+    "\u202f\u205f\u3000"
+)
+"""All that `str.strip` takes off: it may stand before a sign, and behind one."""
+_FIRST = _RULE_SIGNS | _BLANKS
+_LAST = _BLANKS | {signs[-1] for signs in _LAST_SIGNS}
 _SIGNATURES = ("-- ", "--")
 _RULE = re.compile(r"^[_\-*=]{10,}$")
 _DASHED = re.compile(r"^[>\s]{0,8}[-_*]{2,}\s?(.{3,120}?)\s?[-_*]{2,}$")
@@ -174,16 +181,18 @@ def _worth_a_look(lines: list[str]) -> list[int]:
 
 def _with_a_sign(lines: list[str]) -> list[int]:
     """The lines that may be worth a look, without taking any apart: most of prose is not."""
+    whole = "".join(lines)
+    if _WIDE_COLON in whole or MARKER in whole or max(map(len, lines)) > _LONGEST_LINE:
+        return list(range(len(lines)))
     return [
         index
         for index, line in enumerate(lines)
-        if ":" in line
-        or not line[:1].isalnum()  # blanks may stand before a sign, and behind one
-        or line[-2:] in _LAST_SIGNS
-        or line[-1:].isspace()
-        or _WIDE_COLON in line
-        or MARKER in line
-        or len(line) > _LONGEST_LINE
+        if line
+        and (
+            ":" in line
+            or line[0] in _FIRST
+            or (line[-1] in _LAST and (line[-2:] in _LAST_SIGNS or line[-1] in _BLANKS))
+        )
     ]
 
 

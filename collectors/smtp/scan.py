@@ -5,6 +5,7 @@ Python's mail parser is quadratic in long headers and recursive in nesting (cpyt
 """
 
 import re
+from itertools import pairwise
 
 from collectors.smtp.charset import decode
 from collectors.smtp.limits import Limits, MailError, Unreadable
@@ -26,7 +27,9 @@ def scan(raw: bytes, limits: Limits) -> None:
     """
     if len(raw) > limits.mail_bytes:
         raise MailError(Unreadable.SIZE, f"{len(raw)} bytes")
-    _scan_headers(raw[: header_end(raw, limits)], limits)
+    block = raw[: header_end(raw, limits)]
+    if not _surely_within(block, limits):
+        _scan_headers(block, limits)
     lowered = raw.lower()
     containers = lowered.count(b"multipart/") + lowered.count(b"message/")
     if containers > limits.containers:
@@ -49,11 +52,16 @@ def header_end(raw: bytes, limits: Limits) -> int:
     return len(raw)
 
 
+def _surely_within(block: bytes, limits: Limits) -> bool:
+    """Whether these headers are few and small, however they are folded: a cheap look."""
+    return len(block) <= limits.header_bytes and block.count(b"\n") + block.count(b"\r") < limits.headers
+
+
 def _scan_headers(block: bytes, limits: Limits) -> None:
     starts = [found.end() for found in _HEADER_START.finditer(block)]
     if len(starts) > limits.headers:
         raise MailError(Unreadable.HEADER_COUNT, f"{len(starts)} headers")
-    for start, end in zip(starts, [*starts[1:], len(block)], strict=True):
+    for start, end in pairwise([*starts, len(block)]):
         if end - start > limits.header_bytes:
             raise MailError(Unreadable.HEADER_SIZE, f"{end - start} bytes")
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from aiosmtpd.smtp import SMTP
 
-from collectors.smtp.handler import Handler, Rules
+from collectors.smtp.handler import RECIPIENT_TAKEN, SENDER_TAKEN, Handler, Rules
 from collectors.smtp.incoming import Incoming
 from gateway.core.reason import Dropped
 
@@ -31,6 +31,8 @@ _PRINTABLE = re.compile(r"[^\x00-\x20\x7f\ud800-\udfff]*")
 # A mailbox of dot-atoms in angle brackets (RFC 5321 section 4.1.2), and parameters: the library takes fifty times as long.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _USUAL_ADDRESS = re.compile(rf"<(({_ATOM}(?:\.{_ATOM})*)@{_ATOM}(?:\.{_ATOM})*)>((?: [!-~]+)*)")
+# The client need not hear these at once, if it has said more already.
+_MAY_WAIT = frozenset({SENDER_TAKEN, RECIPIENT_TAKEN})
 _BUSY = "421 4.7.0 Too many connections, try again later\r\n"
 _DENIED = "554 5.7.1 Access denied\r\n"
 _TOO_LONG = b"421 4.4.2 This session has lasted too long\r\n"
@@ -113,6 +115,8 @@ class SafeSMTP(SMTP):  # type: ignore[misc] # the library is not typed
         self._implicit_tls = implicit_tls
         self._sessions = sessions
         self._seat = ""
+        self._unsent = ""
+        """Replies that are sent with the next one."""
         self._session_end: asyncio.TimerHandle | None = None
 
     @property
@@ -218,8 +222,12 @@ class SafeSMTP(SMTP):  # type: ignore[misc] # the library is not typed
         return True
 
     async def push(self, status: str | bytes) -> None:
-        """Answer; hang up on clients that speak HTTP."""
-        await super().push(status)
+        """Answer, together what came together (RFC 2920 section 3.2); hang up on clients that speak HTTP."""
+        if status in _MAY_WAIT and b"\n" in self._reader._buffer:  # noqa: SLF001 - no public way, see the tests
+            self._unsent += f"{status}\r\n"
+            return
+        waited, self._unsent = self._unsent, ""
+        await super().push(waited + status if isinstance(status, str) else waited.encode("ascii") + status)
         if isinstance(status, str) and status.startswith('500 Error: command "') and status.split('"')[1] in _HTTP:
             self._rules.intake.received()
             self._rules.intake.dropped(Dropped.MALFORMED, source=self.peer, detail="HTTP on the SMTP port")

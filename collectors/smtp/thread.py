@@ -130,6 +130,6 @@ def known_as(mail: Mail, *, ours: Iterable[str] = ()) -> tuple[str, ...]:
     addresses = [each.address for each in (*people, *mail.cc, *mail.to) if each.address not in own]
     participants = [f"from:{address}" for address in addresses if not _ADDRESS_TOKEN.search(address)]
     keys = [message_key(mail.message_id), *participants[:_MOST_PARTICIPANTS]]
-    if clean_subject(mail.subject):
-        keys.append(subject_key(mail.subject))
+    if (subject := subject_key(mail.subject)) != subject_key(""):
+        keys.append(subject)
     return tuple(dict.fromkeys(keys))

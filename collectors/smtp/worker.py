@@ -57,7 +57,6 @@ def mail_of_wire(wire: dict[str, Any]) -> Mail:
             "cc": tuple(Address(**each) for each in wire["cc"]),
             "in_reply_to": tuple(wire["in_reply_to"]),
             "references": tuple(wire["references"]),
-            "header_items": tuple((name, value) for name, value in wire["header_items"]),
             "files": tuple(File(**each) for each in wire["files"]),
             "notes": tuple(wire["notes"]),
         }

@@ -10,6 +10,8 @@ _UNWANTED = re.compile(
     "\u202a-\u202e\u2060-\u2064\u2066-\u206f\ud800-\uf8ff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\U000f0000-\U000ffffd\U00100000-\U0010fffd]"
 )
+_PRINTABLE = bytes(code for code in range(256) if chr(code).isprintable())
+"""The characters of Latin-1 that Unicode calls printable; among them is one blank, the space."""
 _SHORT = 500
 """Characters of a label that are kept twice without a thought."""
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -45,7 +47,17 @@ def clean(text: str) -> str:
     r"""``text`` with line ends as ``\n`` and without control, format (bidirectional), private and surrogate characters."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     # What Unicode calls printable has nothing unwanted in it, and is told far faster than by the pattern.
-    return lines if lines.replace("\n", "").replace("\t", "").isprintable() else _UNWANTED.sub("", lines)
+    return lines if is_printable(lines, also=b"\n\t") else _UNWANTED.sub("", lines)
+
+
+def is_printable(text: str, *, also: bytes = b"") -> bool:
+    """What ``text.isprintable()`` says, were the ASCII characters of ``also`` printable; of Latin-1 in a fifth of its time."""
+    try:
+        return not text.encode("latin-1").translate(None, _PRINTABLE + also)
+    except UnicodeEncodeError:
+        for sign in also.decode("ascii"):
+            text = text.replace(sign, "")
+        return text.isprintable()
 
 
 def shortened(labels: Mapping[str, str], text: str) -> dict[str, str | int]:

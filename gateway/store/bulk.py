@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-SIZES = (100, 10, 1)
+SIZES = (100, 20, 8, 4, 2, 1)
 """Rows of one statement: few texts for all numbers, and fewer values than SQLite takes (SQLITE_MAX_VARIABLE_NUMBER)."""
 
 
@@ -62,7 +62,7 @@ class Writer:
     def look_up(self, words: str, values: Iterable[Any], *, first: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows that a question with ``IN ({})``, behind the parameters of ``first``, finds for ``values``."""
         self.flush()
-        for words_of_size, some in _cut(words, 1, [(value,) for value in values]):
+        for words_of_size, some in _cut(words, 1, _filled([(value,) for value in values])):
             yield from self._connection.execute(words_of_size, (*first, *some)).fetchall()
 
     def flush(self) -> None:
@@ -97,7 +97,13 @@ def _cut(words: str, width: int, rows: Sequence[Sequence[Any]]) -> Iterator[tupl
             start += size
 
 
-@lru_cache(maxsize=100)
+def _filled(rows: list[tuple[Any]]) -> list[tuple[Any]]:
+    """So many as one statement asks for, by asking twice for the last; those of more than the greatest as they are."""
+    size = min((size for size in SIZES if size >= len(rows)), default=0)
+    return rows + rows[-1:] * (size - len(rows)) if rows else rows
+
+
+@lru_cache(maxsize=200)
 def _of_size(words: str, width: int, size: int) -> str:
     row = f"({', '.join('?' * width)})"
     return words.format(", ".join([row] * size))

@@ -36,13 +36,16 @@ _COUNT = Bulk(
 )
 _TIMELINE = Bulk("INSERT INTO timeline (incident, at_ms, reason, text) VALUES {}", 4)
 _THREAD = Bulk("INSERT OR IGNORE INTO thread (key, incident) VALUES {}", 2)
+_ATTACHMENT = Bulk("INSERT OR IGNORE INTO attachment (incident, sha256, name, media_type, content) VALUES {}", 5)
+_LARGE = 65_536
+"""Octets of a file that waits for no other: a statement holds a copy of all that it writes."""
 _UPSTREAM = Bulk("INSERT OR IGNORE INTO upstream VALUES {}", 3)
 _UNKNOWN = Bulk(
     "INSERT INTO unknown VALUES {} ON CONFLICT (condition) DO UPDATE SET "
     "count = count + excluded.count, last_seen_ms = excluded.last_seen_ms",
     5,
 )
-_ORDER = (_INCIDENT, _COUNT, FACET, _TIMELINE, _THREAD, OPERATION, _UPSTREAM, _UNKNOWN, TALLY)
+_ORDER = (_INCIDENT, _COUNT, FACET, _TIMELINE, _THREAD, _ATTACHMENT, OPERATION, _UPSTREAM, _UNKNOWN, TALLY)
 _SELECT_INCIDENT = f"SELECT {rows.INCIDENT_COLUMNS} FROM incident "
 # What a storm alone mutes waits for its end, and there may be thousands.
 _NOT_IN_A_STORM = (
@@ -368,8 +371,10 @@ class SqliteTransaction(SqliteOutbox, SqliteSweeps, SqliteFacets, SqliteClears):
 
     def _keep_attachment(self, incident_id: str, attachment: Attachment) -> str:
         sha256 = hashlib.sha256(attachment.content).hexdigest()
-        self._db.execute(
-            "INSERT OR IGNORE INTO attachment (incident, sha256, name, media_type, content) VALUES (?, ?, ?, ?, ?)",
+        self._db.later(
+            _ATTACHMENT,
             (incident_id, sha256, rows.text(attachment.name), rows.text(attachment.media_type), attachment.content),
         )
+        if len(attachment.content) > _LARGE:
+            self._db.flush()
         return sha256

@@ -19,7 +19,7 @@ from gateway.core.incident import Incident, State, changed, made
 from gateway.core.operation import Operation, OperationState
 from gateway.core.pace import Breaker, Budget
 from gateway.core.reason import Failed
-from gateway.core.text import clean, one_line, span, toml_string, utc
+from gateway.core.text import clean, is_printable, one_line, span, toml_string, utc
 from gateway.core.ticket import Ticket, TicketField, TicketRef, TicketState
 
 NOW = 1_795_305_600_000
@@ -93,6 +93,12 @@ def test_every_hidden_character_of_unicode_is_taken_out_and_no_other() -> None:
             assert clean(character) in ("", "\n"), hex(number)  # a lone return is a line end
         elif unicodedata.category(character) != "Cn":
             assert clean(character) == character, hex(number)
+
+
+@given(st.text(st.characters(max_codepoint=0x100) | st.characters(), max_size=8))
+def test_printable_is_what_python_calls_so(text) -> None:
+    assert is_printable(text) == text.isprintable()
+    assert is_printable(text, also=b"\n\t") == text.replace("\n", "").replace("\t", "").isprintable()
 
 
 # --- drafts ----------------------------------------------------------------------------------------

@@ -85,6 +85,18 @@ def test_a_torn_end_costs_only_what_was_not_written_whole(tmp_path):
         assert len(list(read(tmp_path, since_ms=0))) == complete
 
 
+def test_a_text_of_any_characters_is_one_line(tmp_path):
+    folder = tmp_path / journal.FOLDER
+    folder.mkdir()
+    texts = ["a\u2028b\x85c\x0b\nd", "\ud800", "é"]
+    heard = [event(n, description=text, known_as=("mid:<1>",)) for n, text in enumerate(texts)]
+    whole = packed([Recorded(event=one, first_ms=one.at_ms, last_ms=one.at_ms) for one in heard])
+    (folder / f"a{journal.SUFFIX}").write_bytes(whole)
+    back = [recorded.event for recorded in read(tmp_path, since_ms=0)]
+    assert [one.description for one in back] == [texts[0], "?", "é"]
+    assert {one.known_as for one in back} == {("mid:<1>",)}
+
+
 @pytest.fixture
 def keeping(tmp_path: Path):
     return Journal(tmp_path, clock=ManualClock(), days=14, megabytes=1)

@@ -27,7 +27,7 @@ def db():
         yield connection
 
 
-@pytest.mark.parametrize("number", [0, 1, 9, 11, 100, 2 * SIZES[0] + 37])
+@pytest.mark.parametrize("number", [0, 1, 3, 7, 9, 11, 99, 100, 2 * SIZES[0] + 37])
 def test_any_number_of_rows_is_written_and_found(db, number) -> None:
     writer = Writer(db, [_PAIR])
     for at in range(number):

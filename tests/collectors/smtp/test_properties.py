@@ -1,5 +1,6 @@
 """Whatever comes, the codec says `MailError` or gives a mail: nothing else is raised."""
 
+import sys
 from email.parser import BytesParser
 from email.policy import compat32
 from pathlib import Path
@@ -9,7 +10,7 @@ import hypothesis.strategies as st
 from aiosmtpd.smtp import SMTP
 from hypothesis import HealthCheck, example, given, settings
 
-from collectors.smtp import charset, headers, mail, reply, thread
+from collectors.smtp import charset, headers, mail, reply, scan, thread
 from collectors.smtp.body import file_name
 from collectors.smtp.event import Policy, Received, event_of, event_of_unreadable
 from collectors.smtp.limits import Limits, MailError
@@ -244,7 +245,7 @@ QUOTES = st.sampled_from(
     ("On 3 May, Max <max@example.org>\nWROTE", "wrote,", "Am 13.12. schrieb Max\n<m@example.org>:", "", "hello,",
      "Le 3 mai, Max <m@x.org> a écrit\n:", "From: a@b", "Sent: today\nTo: me", "-----Original Message-----", "  ", "-- ", "> q",
      "1.1.2026 a@b 写道\uff1a", "发件人\uff1a x\nSent\uff1a today\nTo\uff1a me", "*From:* a\nSent: b\nTo: c", "x" * 520 + ":",
-     f"a {reply.MARKER}", "__________\nVon: a\nAn: b\nBetreff: c")
+     f"a {reply.MARKER}", "On 3 May a@b wrote\u2003", "\u3000> q", "-- \u00a0", "__________\nVon: a\nAn: b\nBetreff: c")
 )  # fmt: skip
 
 
@@ -259,6 +260,31 @@ def test_the_cheap_look_for_quotes_misses_none(text) -> None:
         assert not (short and reply._is_separator(short, lines, index))
         assert not reply._begins_header_block(lines, index)
         assert not reply._attribution_length(lines, index)
+
+
+def test_the_cheap_look_knows_every_blank() -> None:
+    assert {chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()} == reply._BLANKS
+
+
+_NAMES = st.sampled_from(["", "A B", "A\tB", "A\u2003", '"A, B"', "A (b)", "A\\B", "A\r\n B", "<a@b>", "A:", "a@b"])
+
+
+@given(
+    _NAMES,
+    st.sampled_from(
+        ["<a@b>", "< a@b >", "<>", "< >", "<a\t@b>", "<a@b>\t", "<a,@b>", "a@b", "<a@b> , <c@d>", "<a@b> c"]
+    ),
+)
+def test_a_usual_mailbox_is_what_the_walk_makes_of_it(name, address) -> None:
+    assert list(headers._mailboxes(f"{name} {address}")) == list(headers._walk(f"{name} {address}"))
+
+
+@given(st.lists(st.sampled_from([b"A: b", b" c", b"\r\n", b"\n", b"\r", b"\t"]), max_size=10).map(b"".join))
+@example(b"A:\n" * 3 + b"A:")
+def test_headers_that_are_surely_within_the_limits_are(block) -> None:
+    limits = Limits(headers=3, header_bytes=20)
+    if scan._surely_within(block, limits):
+        scan._scan_headers(block, limits)
 
 
 @given(st.text(st.sampled_from("ab \n\t\u00a0\u2028\u3000\x1f\x85\ud800é"), max_size=40))

@@ -440,6 +440,22 @@ async def test_nobody_is_asked_to_log_in_without_users(serve) -> None:
         assert "PIPELINING" in greeting
 
 
+async def test_commands_that_come_together_are_answered_in_their_order(serve) -> None:
+    async with serve() as station:
+        client = await station.client()
+        await client.hear()
+        await client.say("EHLO x")
+        assert (await client.say("MAIL FROM:<a@example.org>")).startswith("250 2.1.0")
+        client.send(b"RCPT TO:<support@example.com>\r\nRCPT TO:<x@y>\r\nRCPT TO:<a@sites.example.com>\r\n")
+        client.send(b"RCPT TO:<b@sites.example.com>\r\nDATA\r\n")
+        assert [(await client.hear())[:9] for _ in range(5)] == [
+            *("250 2.1.5", "550 5.1.1", "250 2.1.5", "250 2.1.5", "354 End d")
+        ]
+        client.send(MAIL + b"\r\n.\r\nMAIL FROM:<b@example.org>\r\nRSET\r\n")
+        assert [(await client.hear())[:9] for _ in range(3)] == ["250 2.0.0", "250 2.1.0", "250 OK\r\n"]
+    assert len(station.intake.events) == 1
+
+
 async def test_tls_from_the_first_byte(serve, tls) -> None:
     users = {"ups": Secret("correct horse")}
     async with serve(
