@@ -14,14 +14,16 @@ from gateway.core.rules import Verdict
 CAP_PERIOD_MS = 60_000
 """The time in which a source's new incidents are counted."""
 
+_BEGINS = frozenset({Move.BEGIN, Move.BEGIN_LINKED})
+
 
 def begins(incident: Incident | None, event: Event, verdict: Verdict) -> bool:
     """Whether ``event`` would begin a new incident that a cap may hold back; ``incident`` is the one concerned."""
+    if TABLE[incident.state if incident else None, Trigger.RAISE] not in _BEGINS:  # first, for most are known
+        return False
     if verdict.drop or verdict.kind is not EventKind.RAISE or event.collector == OURSELVES or event.once:
         return False
-    if event.references or event.known_as or event.attachments:
-        return False
-    return TABLE[incident.state if incident else None, Trigger.RAISE] in (Move.BEGIN, Move.BEGIN_LINKED)
+    return not (event.references or event.known_as or event.attachments)
 
 
 def source_cap(source: str, caps: Caps) -> Gathering:

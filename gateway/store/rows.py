@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from pydantic_core import to_json
@@ -33,12 +33,12 @@ COUNT_COLUMNS = ("occurrences", "last_seen_ms", "raised_ms", "due_ms", "version"
 """What one more occurrence changes."""
 count_row = attrgetter(*COUNT_COLUMNS)
 """Their values of an incident."""
-_rest = attrgetter(*(item.name for item in fields(Incident) if item.name not in COUNT_COLUMNS))
+_rest = itemgetter(*(item.name for item in fields(Incident) if item.name not in COUNT_COLUMNS))
 
 
 def counted(before: Incident, after: Incident) -> bool:
     """Whether ``after`` is ``before`` with other values of `COUNT_COLUMNS`."""
-    return bool(_rest(before) == _rest(after))
+    return bool(_rest(vars(before)) == _rest(vars(after)))
 
 
 def incident_row(incident: Incident) -> tuple[Any, ...]:
