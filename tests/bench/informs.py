@@ -11,7 +11,7 @@ from tests.bench.harness import OURS, Options, Report, account, cores, watch
 from tests.bench.receivers import Ours, start
 from tests.daemon import Books
 from tests.sender import Sender, ended, write_datagrams
-from tests.traps import inform, stream, troubles
+from tests.traps import Informs, stream, troubles
 
 STORM, INFORMS = 200, 200
 TRAPS_PER_S, PER_S = 20_000, 2_000
@@ -64,7 +64,7 @@ def _ask(port: int, seconds: float, rate: float) -> tuple[int, list[float]]:
     """Send informs at a rate, or as many as are answered (0); how many were sent, and how long each answer took."""
     asked_s: dict[int, float] = {}
     took_s: list[float] = []
-    known, number = troubles(INFORMS), 0
+    informs, number = Informs(troubles(INFORMS)), 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         sock.setblocking(False)
@@ -74,7 +74,7 @@ def _ask(port: int, seconds: float, rate: float) -> tuple[int, list[float]]:
             if now_s - began_s < seconds:
                 most = rate * (now_s - began_s) if rate else number + WINDOW - len(asked_s)
                 while number < most:
-                    sock.send(inform(known[number % INFORMS], number))
+                    sock.send(informs[number])
                     asked_s[number] = time.monotonic()
                     number += 1
             select.select([sock], [], [], 0.0005)
