@@ -10,11 +10,12 @@ from gateway.core.mute import Mute
 from gateway.core.reason import Reason
 from gateway.core.rules import Verdict
 from gateway.core.ticket import Observation, Ticket
+from gateway.core.value import value
 
 # --- inputs ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Heard:
     """An event with its verdict; ``count`` equal ones in a row are folded into one."""
 
@@ -34,7 +35,7 @@ class Due:
     """A deadline of the incident has come."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Join:
     """The incident belongs to a greater one, which has begun only now."""
 
@@ -84,7 +85,7 @@ Input = Heard | Due | Join | WindowBegan | Look | Seen | Command
 # --- what is decided -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Entry:
     """One line of an incident's timeline."""
 
@@ -113,7 +114,7 @@ class Rank(IntEnum):
     COMMENT = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Wish:
     """Something that should happen at a tracker; becomes an operation in the outbox."""
 
@@ -126,7 +127,7 @@ class Wish:
     ``incident``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Decision:
     """What one input means for one incident."""
 

@@ -1,7 +1,7 @@
 """What an input comes to, inside a transaction: load the incident concerned, let the core decide, write the answer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway.core.decision import Decision, Due, Heard, Seen
 from gateway.core.event import Event, EventKind
@@ -11,6 +11,7 @@ from gateway.core.overflow import begins
 from gateway.core.reason import Reason
 from gateway.core.rules import DEFAULT_RULE
 from gateway.core.ticket import Observation, Ticket, TicketState
+from gateway.core.value import value
 from gateway.engine.applying import apply
 from gateway.engine.around import Surroundings
 from gateway.engine.clears import Clears
@@ -28,7 +29,7 @@ POSTPONE_MS = 3_600_000
 """A deadline that the core cannot act on is looked at again after this long."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """What became of one run: the incident, the reason, how many of its events were new and how many known."""
 
@@ -64,11 +65,14 @@ def write_batch(
     for number, run in enumerate(batch):
         fresh, known = _fresh(tx, run)
         if fresh == 0:
-            outcomes.append(Outcome(known, Reason.DUPLICATE, repeated=run.count))
+            outcomes.append(Outcome(incident=known, reason=Reason.DUPLICATE, repeated=run.count))
             continue
         incident, follow_up, before = _concerned(tx, run, now_ms=now_ms, around=around)
         if begins(incident, run.event, run.verdict) and overflow.takes(number, run, fresh=fresh):
-            outcomes.append(Outcome("", Reason.HELD_BACK, fresh, run.count - fresh, before=_reasons(before)))
+            counted = Outcome(
+                incident="", reason=Reason.HELD_BACK, fresh=fresh, repeated=run.count - fresh, before=_reasons(before)
+            )
+            outcomes.append(counted)
             continue
         decision = _decide_run(
             tx, run, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, around=around,
@@ -135,9 +139,14 @@ def _settled(
     for identity, _ in run.waiters:
         if identity:
             tx.remember_upstream(identity, touched, at_ms=now_ms)
-    wishes = any(one.wishes for one in (*before, decision))
     return Outcome(
-        touched, decision.reason, fresh, run.count - fresh, wishes, _reasons(before), _counts_until_ms(run, decision)
+        incident=touched,
+        reason=decision.reason,
+        fresh=fresh,
+        repeated=run.count - fresh,
+        wishes=any(one.wishes for one in (*before, decision)),
+        before=_reasons(before),
+        counts_until_ms=_counts_until_ms(run, decision),
     )
 
 
