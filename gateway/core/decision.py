@@ -35,7 +35,7 @@ class Due:
     """A deadline of the incident has come."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Join:
     """The incident belongs to a greater one, which has begun only now."""
 

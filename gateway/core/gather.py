@@ -20,6 +20,7 @@ from gateway.core.mute import fields_of_incident, holds
 from gateway.core.reason import Muted
 from gateway.core.rules import Verdict
 from gateway.core.text import span
+from gateway.core.value import value
 
 GROUP = "group"
 """Condition of a group's incident, and what stands in place of its rule's name."""
@@ -83,7 +84,7 @@ class Group:
         return values if all(values) and holds(self.matchers, look_up) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Gathering:
     """One greater incident that a new one may belong to."""
 

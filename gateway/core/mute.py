@@ -11,6 +11,7 @@ from gateway.core.incident import Incident
 from gateway.core.match import Fields, Matcher
 from gateway.core.reason import Muted
 from gateway.core.text import utc
+from gateway.core.value import value
 
 KEPT_MS = 3 * 86_400_000
 """A window is kept for so long after its end, for people to look at."""
@@ -35,7 +36,7 @@ INCIDENT_FIELDS = (
 """What matchers of windows and inhibitions may look at, beside labels."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Mute:
     """One thing that mutes an incident now."""
 

@@ -69,10 +69,10 @@ def write_batch(
             continue
         incident, follow_up, before = _concerned(tx, run, now_ms=now_ms, around=around)
         if begins(incident, run.event, run.verdict) and overflow.takes(number, run, fresh=fresh):
-            again = run.count - fresh
-            outcomes.append(
-                Outcome(incident="", reason=Reason.HELD_BACK, fresh=fresh, repeated=again, before=_reasons(before))
+            counted = Outcome(
+                incident="", reason=Reason.HELD_BACK, fresh=fresh, repeated=run.count - fresh, before=_reasons(before)
             )
+            outcomes.append(counted)
             continue
         decision = _decide_run(
             tx, run, incident, follow_up=follow_up, count=fresh, now_ms=now_ms, around=around,
@@ -139,11 +139,15 @@ def _settled(
     for identity, _ in run.waiters:
         if identity:
             tx.remember_upstream(identity, touched, at_ms=now_ms)
-    wishes = any(one.wishes for one in (*before, decision))
     return Outcome(
-        incident=touched, reason=decision.reason, fresh=fresh, repeated=run.count - fresh, wishes=wishes,
-        before=_reasons(before), counts_until_ms=_counts_until_ms(run, decision),
-    )  # fmt: skip
+        incident=touched,
+        reason=decision.reason,
+        fresh=fresh,
+        repeated=run.count - fresh,
+        wishes=any(one.wishes for one in (*before, decision)),
+        before=_reasons(before),
+        counts_until_ms=_counts_until_ms(run, decision),
+    )
 
 
 def _counts_until_ms(run: Run, decision: Decision) -> int | None:

@@ -12,6 +12,7 @@ from gateway.core.draft import draft
 from gateway.core.event import EventKind
 from gateway.core.family import LISTED, Family
 from gateway.core.gather import (
+    MOST_STORMS,
     Gathering,
     Gatherings,
     Group,
@@ -67,6 +68,14 @@ def test_what_we_tell_of_ourselves_and_parents_belong_to_nothing(incident, apart
 
 def test_what_people_wrote_belongs_to_no_storm(incident):
     assert BOOK.storms_of(replace(incident, requester="ann@x")) == ()
+
+
+def test_storms_of_more_places_than_are_remembered_are_told_all_the_same() -> None:
+    book = Gatherings(rates=RATES)
+    first = book.storms_at("r0", "", "rule")
+    for number in range(1, MOST_STORMS + 1):
+        assert book.storms_at(f"r{number}", "", "rule")[0].source == f"r{number}"
+    assert book.storms_at("r0", "", "rule") == first
 
 
 @pytest.mark.parametrize(
