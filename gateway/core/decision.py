@@ -10,11 +10,12 @@ from gateway.core.mute import Mute
 from gateway.core.reason import Reason
 from gateway.core.rules import Verdict
 from gateway.core.ticket import Observation, Ticket
+from gateway.core.value import value
 
 # --- inputs ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Heard:
     """An event with its verdict; ``count`` equal ones in a row are folded into one."""
 
@@ -126,7 +127,7 @@ class Wish:
     ``incident``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Decision:
     """What one input means for one incident."""
 

@@ -1,7 +1,8 @@
 """What an input comes to, inside a transaction: load the incident concerned, let the core decide, write the answer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from gateway.core.decision import Decision, Due, Heard, Seen
 from gateway.core.event import Event, EventKind
@@ -28,8 +29,7 @@ POSTPONE_MS = 3_600_000
 """A deadline that the core cannot act on is looked at again after this long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one run: the incident, the reason, how many of its events were new and how many known."""
 
     incident: str
@@ -93,14 +93,14 @@ def write_batch(
         told = _settled(tx, held.run, decision, before, fresh=held.run.offered, now_ms=now_ms)
         held.settle(tx, told.incident)
         for number in held.members:
-            outcomes[number] = replace(outcomes[number], incident=told.incident, wishes=told.wishes)
+            outcomes[number] = outcomes[number]._replace(incident=told.incident, wishes=told.wishes)
         gatherer.decisions += [*before, decision]
     gatherer.flush()
     clears.flush()
     if gatherer.decisions:
         last, told_of = outcomes[-1], gatherer.decisions
         wishes = last.wishes or any(one.wishes for one in told_of)
-        outcomes[-1] = replace(last, wishes=wishes, before=(*last.before, *_reasons(told_of)))
+        outcomes[-1] = last._replace(wishes=wishes, before=(*last.before, *_reasons(told_of)))
     return outcomes
 
 
@@ -135,7 +135,7 @@ def _settled(
     for identity, _ in run.waiters:
         if identity:
             tx.remember_upstream(identity, touched, at_ms=now_ms)
-    wishes = any(one.wishes for one in (*before, decision))
+    wishes = bool(decision.wishes) or any(one.wishes for one in before)
     return Outcome(
         touched, decision.reason, fresh, run.count - fresh, wishes, _reasons(before), _counts_until_ms(run, decision)
     )
@@ -162,7 +162,7 @@ def _keep_unmatched(tx: Transaction, event: Event, *, now_ms: int) -> None:
 
 
 def _reasons(decisions: Sequence[Decision]) -> tuple[Reason, ...]:
-    return tuple(one.reason for one in decisions)
+    return tuple([one.reason for one in decisions]) if decisions else ()
 
 
 def _fresh(tx: Transaction, run: Run) -> tuple[int, str]:
@@ -170,6 +170,8 @@ def _fresh(tx: Transaction, run: Run) -> tuple[int, str]:
     if not run.waiters:
         return run.offered, ""
     fresh, known = run.offered, ""
+    if not run.waiters:
+        return fresh, known
     seen: set[str] = set()
     for identity, _ in run.waiters:
         incident_id = tx.upstream(identity) if identity else None
