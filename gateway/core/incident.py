@@ -230,8 +230,13 @@ def due_of(incident: Incident) -> int | None:
     """The earliest deadline of ``incident``; None if nothing is due by time alone."""
     if incident.calm_ms is not None and incident.state is State.RESOLVED:
         return incident.calm_ms  # what flaps is not closed before it is calm
-    due = _due_by_state(incident)
-    return min(filter(None, (due, incident.calm_ms)), default=None)
+    return _earlier(_due_by_state(incident), incident.calm_ms)
+
+
+def _earlier(first: int | None, second: int | None) -> int | None:
+    if not first or not second:
+        return first or second or None
+    return min(first, second)
 
 
 def _due_by_state(incident: Incident) -> int | None:
@@ -241,7 +246,7 @@ def _due_by_state(incident: Incident) -> int | None:
                 return incident.lapses_ms + LATE_MS
             return incident.first_seen_ms + incident.hold_ms
         case State.OPEN:
-            return min(filter(None, (_next_impact_ms(incident), quiet_ms(incident))), default=None)
+            return _earlier(_next_impact_ms(incident), quiet_ms(incident))
         case State.RECOVERING:
             return (incident.cleared_ms or 0) + incident.clear_hold_ms
         case State.RESOLVED:
@@ -288,7 +293,7 @@ def _age_from_ms(incident: Incident) -> int:
 
 
 def _next_impact_ms(incident: Incident) -> int | None:
-    if incident.impact_owned or incident.paused_ms is not None:
+    if not incident.impact_after or incident.impact_owned or incident.paused_ms is not None:
         return None
     begun = _age_from_ms(incident)
     return next((begun + age for age, impact in incident.impact_after if impact.rank < incident.impact.rank), None)

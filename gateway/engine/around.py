@@ -71,8 +71,14 @@ class Surroundings:
 
     def settle(self, before: Incident | None, after: Incident | None) -> None:
         """Let others find an incident that has begun, and no longer one that is over."""
-        was = before is not None and after is not None and before.id == after.id and _is_trouble(before)
-        if after is None or was == _is_trouble(after):
+        if after is None or before is after:
+            return
+        if before is not None and before.id != after.id:
+            before = None
+        if before is not None and before.state is after.state and before.lapses_ms == after.lapses_ms:
+            return  # it merely counts, or tells more
+        was = before is not None and _is_trouble(before)
+        if was == _is_trouble(after):
             return
         if was:
             had = self._makes_facets(after) and self._tx.drop_facets(after.id)

@@ -97,14 +97,14 @@ def write_batch(
         told = _settled(tx, held.run, decision, before, fresh=held.run.offered, now_ms=now_ms)
         held.settle(tx, told.incident)
         for number in held.members:
-            outcomes[number] = replace(outcomes[number], incident=told.incident, wishes=told.wishes)
+            outcomes[number] = outcomes[number]._replace(incident=told.incident, wishes=told.wishes)
         gatherer.decisions += [*before, decision]
     gatherer.flush()
     clears.flush()
     if gatherer.decisions:
         last, told_of = outcomes[-1], gatherer.decisions
         wishes = last.wishes or any(one.wishes for one in told_of)
-        outcomes[-1] = replace(last, wishes=wishes, before=(*last.before, *_reasons(told_of)))
+        outcomes[-1] = last._replace(wishes=wishes, before=(*last.before, *_reasons(told_of)))
     return outcomes
 
 
@@ -144,7 +144,7 @@ def _settled(
         reason=decision.reason,
         fresh=fresh,
         repeated=run.count - fresh,
-        wishes=any(one.wishes for one in (*before, decision)),
+        wishes=bool(decision.wishes) or any(one.wishes for one in before),
         before=_reasons(before),
         counts_until_ms=_counts_until_ms(run, decision),
     )
@@ -171,7 +171,7 @@ def _keep_unmatched(tx: Transaction, event: Event, *, now_ms: int) -> None:
 
 
 def _reasons(decisions: Sequence[Decision]) -> tuple[Reason, ...]:
-    return tuple(one.reason for one in decisions)
+    return tuple([one.reason for one in decisions]) if decisions else ()
 
 
 def _fresh(tx: Transaction, run: Run) -> tuple[int, str]:
@@ -179,6 +179,8 @@ def _fresh(tx: Transaction, run: Run) -> tuple[int, str]:
     if not run.waiters:
         return run.offered, ""
     fresh, known = run.offered, ""
+    if not run.waiters:
+        return fresh, known
     seen: set[str] = set()
     for identity, _ in run.waiters:
         incident_id = tx.upstream(identity) if identity else None

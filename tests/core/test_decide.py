@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.decide import decide
+from gateway.core.decide import _count, _one_more, decide
 from gateway.core.decision import Command, Due, Heard, Verb
 from gateway.core.event import Attachment, EventKind
 from gateway.core.gather import PARENT_RULES
 from gateway.core.impact import Impact
-from gateway.core.incident import TABLE, State, Trigger, due_of
+from gateway.core.incident import TABLE, State, Trigger, changed, due_of
+from gateway.core.making import Making
 from gateway.core.reason import Muted, Reason
 from gateway.core.rules import Verdict
 
@@ -374,3 +375,37 @@ def _happen(life, what: str, count: int, holds: dict[str, int]) -> None:
         case "reopened":
             life.seen(life.ticket(state="closed"), state="open")
     life.take = take
+
+
+@given(
+    occurrences=st.integers(1, 2_000),
+    count=st.integers(1, 2_000),
+    later_ms=st.integers(-5_000, 5_000),
+    impact=st.sampled_from(Impact),
+    fields=st.fixed_dictionaries(
+        {
+            "state": st.sampled_from([State.OPEN, State.PENDING]),
+            "muted": st.frozensets(st.sampled_from(Muted)),
+            "impact_owned": st.booleans(),
+            "clear_after_ms": st.sampled_from([0, 1, 60_000]),
+            "impact_after": st.sampled_from([(), ((60_000, Impact.HIGH),)]),
+            "paused_ms": st.none() | st.integers(1, 5_000),
+            "calm_ms": st.none() | st.integers(1, 10_000_000),
+            "lapses_ms": st.none() | st.integers(1, 10_000_000),
+        }
+    ),
+)
+def test_one_more_comes_to_what_counting_it_by_moves_comes_to(
+    life_class, occurrences, count, later_ms, impact, fields
+) -> None:
+    """A storm's repeats take a way of their own, which must lead to the same place."""
+    life = life_class()
+    life.raised()
+    incident = life.incident = changed(life.incident, occurrences=occurrences, **fields)
+    life.now += later_ms
+    life.take = lambda what: what
+    more = life.raised(count=count, impact=impact)
+    decision = _one_more(incident, more, now_ms=life.now)
+    assert not (incident.counting and decision)
+    assert decision is None or decision == _count(Making(incident, now_ms=life.now), more)
+    assert decision is None or decide(incident, more, now_ms=life.now) == decision
