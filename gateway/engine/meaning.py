@@ -97,14 +97,14 @@ def write_batch(
         told = _settled(tx, held.run, decision, before, fresh=held.run.offered, now_ms=now_ms)
         held.settle(tx, told.incident)
         for number in held.members:
-            outcomes[number] = outcomes[number]._replace(incident=told.incident, wishes=told.wishes)
+            outcomes[number] = replace(outcomes[number], incident=told.incident, wishes=told.wishes)
         gatherer.decisions += [*before, decision]
     gatherer.flush()
     clears.flush()
     if gatherer.decisions:
         last, told_of = outcomes[-1], gatherer.decisions
         wishes = last.wishes or any(one.wishes for one in told_of)
-        outcomes[-1] = last._replace(wishes=wishes, before=(*last.before, *_reasons(told_of)))
+        outcomes[-1] = replace(last, wishes=wishes, before=(*last.before, *_reasons(told_of)))
     return outcomes
 
 
