@@ -111,6 +111,11 @@ def expect(data: bytes, offset: int, end: int, tag: int) -> tuple[int, int]:
     Raises:
         DecodeError: also if the tag is another.
     """
+    if offset + 2 <= end <= len(data) and data[offset] == tag:
+        start = offset + 2
+        stop = start + data[offset + 1]
+        if data[offset + 1] < LONG_FORM and stop <= end:
+            return start, stop  # nearly always: the rest is for long lengths, and to say what is wrong
     found, start, stop = read_header(data, offset, end)
     if found != tag:
         raise DecodeError(f"tag {found:#04x} at octet {offset} where {tag:#04x} belongs")
