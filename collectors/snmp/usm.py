@@ -133,6 +133,7 @@ class Usm:
         self._own_keys = {name: Keys(user, engine_id) for name, user in self._users.items()}
         self._engines: Engines[Keys] = Engines(most=engines_max, most_of_source=engines_per_source)
         self._repeats = Repeats(repeats_max)
+        self._messages = v3.Messages()
         self._salt = salt
         self._stats = dict.fromkeys(range(UNSUPPORTED_LEVEL, DECRYPTION_ERROR + 1), 0)
 
@@ -161,7 +162,7 @@ class Usm:
             DecodeError: it is no SNMPv3 message.
             UsmError: it is one, but not to be trusted.
         """
-        message = v3.parse_message(data)
+        message = self._messages.parse(data)
         ours = message.engine_id == self.engine_id
         user = self._identify(message, now_s, ours=ours)
         late, repeated, cipher = "", False, None

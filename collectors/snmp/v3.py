@@ -6,6 +6,8 @@ Pure. Nothing is verified here but the form; `usm` judges who sent it and when.
 from typing import Final, NamedTuple
 
 from collectors.snmp.ber import (
+    INTEGER,
+    OCTET_STRING,
     SEQUENCE,
     DecodeError,
     encode,
@@ -67,6 +69,108 @@ class Scoped(NamedTuple):
     context: bytes
     pdu: bytes
     """The PDU with its tag and length."""
+
+
+class _Form(NamedTuple):
+    """Where in a datagram that is which differs from one message of a sender to the next; each ends before its end."""
+
+    message_id: int
+    message_id_end: int
+    time: int
+    time_end: int
+    mac: int
+    mac_end: int
+    salt: int
+    salt_end: int
+    content: int
+    """Of the scoped PDU, or of the octets that it is enciphered to."""
+    data: int
+    """The same with its tag and length, if it is not enciphered (`Message.data`)."""
+
+
+_Rest = tuple[bytes, bytes, bytes, bytes, bytes]
+"""What stands between: tags, lengths, flags, engine, boots and user. By it a message is known to be built like another."""
+
+
+class Messages:
+    """Takes messages apart; what it knows to be built like an earlier one it need not read again. Forgets all when full."""
+
+    def __init__(self, most: int = 4096) -> None:
+        """Know so many forms, about one for each engine, user and length."""
+        self._most = most
+        self._count = 0
+        self._known: dict[int, dict[_Form, dict[_Rest, Message]]] = {}
+        """By the length of the datagram: of each form some message with it."""
+
+    def parse(self, data: bytes) -> Message:
+        """As `parse_message`."""
+        for form, known in self._known.get(len(data), _NONE).items():
+            like = known.get(_rest(data, form))
+            if like is not None:
+                return _like(like, data, form)
+        message = parse_message(data)
+        new = _form(data) if len(data) <= _LONGEST else None
+        if new is not None:
+            self._shelf(len(data), new)[_rest(data, new)] = message
+        return message
+
+    def _shelf(self, length: int, form: _Form) -> dict[_Rest, Message]:
+        """Where a message is kept; anybody may send any, so few are kept, and few forms are tried."""
+        forms = self._known.get(length, _NONE)
+        if self._count >= self._most or (form not in forms and len(forms) >= _MOST_FORMS):
+            self._known.clear()
+            self._count = 0
+        self._count += 1
+        return self._known.setdefault(length, {}).setdefault(form, {})
+
+
+_MOST_FORMS: Final = 8
+"""Of one length; at one more all is forgotten, so that no look-up takes long."""
+_NONE: Final[dict[_Form, dict[_Rest, Message]]] = {}
+_LONGEST: Final = 1500
+"""Longer messages are read each time, so that the memory is bounded in octets, too."""
+
+
+def _rest(data: bytes, form: _Form) -> _Rest:
+    id_at, id_end, time_at, time_end, mac_at, mac_end, salt_at, salt_end, content, _ = form
+    return data[:id_at], data[id_end:time_at], data[time_end:mac_at], data[mac_end:salt_at], data[salt_end:content]
+
+
+def _like(message: Message, data: bytes, form: _Form) -> Message:
+    """``data`` taken apart, which is built like ``message``."""
+    id_at, id_end, time_at, time_end, mac_at, mac_end, salt_at, salt_end, _, data_at = form
+    message_id = int.from_bytes(data[id_at:id_end], "big", signed=True)
+    time = int.from_bytes(data[time_at:time_end], "big", signed=True)
+    if not (0 <= message_id <= _MAX_INTEGER and 0 <= time <= _MAX_INTEGER):
+        return parse_message(data)  # which says what is wrong
+    return Message(
+        data, message_id, message.flags, message.engine_id, message.boots, time, message.user,
+        data[mac_at:mac_end], mac_at, data[salt_at:salt_end], data[data_at:],
+    )  # fmt: skip
+
+
+def _form(data: bytes) -> _Form | None:
+    """Where the parts are of a message that could be read; None if anything stands behind it."""
+    end = len(data)
+    start, whole = expect(data, 0, end, SEQUENCE)
+    _, header = read_integer(data, start, end)
+    start, security = expect(data, header, end, SEQUENCE)
+    id_at, id_end = expect(data, start, end, INTEGER)
+    start, after = expect(data, security, end, OCTET_STRING)
+    start, _ = expect(data, start, end, SEQUENCE)
+    _, boots = expect(data, start, end, OCTET_STRING)
+    _, start = expect(data, boots, end, INTEGER)
+    time_at, time_end = expect(data, start, end, INTEGER)
+    _, start = expect(data, time_end, end, OCTET_STRING)
+    mac_at, mac_end = expect(data, start, end, OCTET_STRING)
+    salt_at, salt_end = expect(data, mac_end, end, OCTET_STRING)
+    tag, content, stop = read_header(data, after, end)
+    if stop != end or whole != end:
+        return None
+    return _Form(
+        id_at, id_end, time_at, time_end, mac_at, mac_end, salt_at, salt_end, content,
+        content if tag == OCTET_STRING else after,
+    )  # fmt: skip
 
 
 def parse_message(data: bytes) -> Message:
