@@ -111,7 +111,7 @@ class PreparedEvent:
     def _said(self, event: Event, at_ms: int, value: str, identity: str = "") -> Event:
         """The event as it was said this time."""
         same = value == self._value
-        if same and at_ms == event.at_ms:
+        if same and at_ms == event.at_ms and identity in ("", event.identity):
             return event  # the first of all: nothing varies yet
         labels = event.labels if same else with_label(event.labels, self._varying, value)
         return event_changed(event, at_ms=at_ms, labels=labels, identity=identity or event.identity)

@@ -56,6 +56,7 @@ def _told(run: Any) -> tuple[Any, ...]:
     acts=[("r1", "clear"), *[("r1", "raise")] * 3], later=[0, -9, 1, 9], frequency=None, reads="", known=False,
     waits=[""] * 4,
 )  # fmt: skip
+@example(acts=[("r1", "raise")] * 2, later=[0, 1], frequency=None, reads="", known=False, waits=["one"] * 2)
 @example(
     acts=[*[("r1", "raise")] * 3, "commit", *[("r1", "raise")] * 3], later=[1] * 7, frequency=None, reads="", known=True,
     waits=["", "one", "", "", "", "two", "two"],
@@ -88,7 +89,8 @@ async def test_prepared_events_come_to_what_plain_ones_do(
                     labels = {"uptime": uptime, "port": "1"}
                     event = bench.event(source, kind, at_ms=at_ms, summary="old", known_as=known_as, labels=labels)
                     if prepares:
-                        again = prepared.setdefault(act, engine.prepare(replace(event, at_ms=0), varying="uptime"))
+                        first = replace(event, at_ms=0) if known else event  # itself, or one that is told later
+                        again = prepared.setdefault(act, engine.prepare(first, varying="uptime"))
                         if identity:
                             receipts.append(again.emit(at_ms, uptime, identity=identity))
                         else:
