@@ -13,7 +13,7 @@ from gateway import logs
 from gateway.cli.options import config_option, configuration, prepared, state_dir_option
 from gateway.config import Config, quick_start_file
 
-GARBAGE = (5_000, 10, 100)
+GARBAGE = (1_000, 5, 1_000)
 """When to search for cycles (`gc.set_threshold`): little that we drop is in one (a mail session is), and incidents and stations
 stay, so that Python's own thresholds spent a sixth of a storm's processor time on searching what was alive."""
 
