@@ -122,7 +122,7 @@ class Gatherings:
         return tuple((group.name, tuple(map(str, group.matchers)), group.by) for group in self.groups)
 
     def _apart(self, incident: Incident) -> bool:
-        return incident.rule in PARENT_RULES or incident.source == self.ourselves
+        return is_parent(incident) or incident.source == self.ourselves
 
     def groups_of(self, incident: Incident) -> list[Gathering]:
         """The groups that it may belong to."""
