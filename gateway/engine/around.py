@@ -182,11 +182,11 @@ def refresh_facets(tx: Transaction, inhibitions: Inhibitions, gatherings: Gather
     """Write the facets of all that is not over anew, if they were written by other rules; call before the first input."""
     if (tx.get(FACETS) or b"") == digest:
         return
+    tx.drop_all_facets()
     after, more = "", True
     while more:
         found = tx.alive(after=after, limit=BITE)
         for incident in found:
-            tx.drop_facets(incident.id)
             tx.add_facets(incident.id, facets_of(incident, inhibitions, gatherings))
         after, more = (found[-1].id if found else ""), len(found) == BITE
     tx.put(FACETS, digest)

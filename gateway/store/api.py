@@ -234,6 +234,10 @@ class Transaction(Protocol):
         """Let nobody find an incident any more; whether anybody could."""
         ...
 
+    def drop_all_facets(self) -> None:
+        """Let nobody find any incident any more."""
+        ...
+
     def alive(self, *, after: str, limit: int) -> list[Incident]:
         """Incidents that are pending, open or recovering, by id behind ``after``."""
         ...

@@ -83,6 +83,10 @@ class SqliteFacets:
         """Let nobody find an incident any more; whether anybody could."""
         return self._db.execute("DELETE FROM facet WHERE incident = ?", (incident_id,)).rowcount > 0
 
+    def drop_all_facets(self) -> None:
+        """Let nobody find any incident any more."""
+        self._db.execute("DELETE FROM facet")
+
     def members(self, facet: Facet, *, since_ms: int, limit: int) -> list[Incident]:
         """Incidents that hold the facet, are not over and began since then, the first ones."""
         found = self._db.execute(_MEMBERS, (rows.text(facet.name), rows.text(facet.key), since_ms, limit))
