@@ -1,6 +1,6 @@
 """The incident, its states and the total table of what moves it.
 
-The table is data: the documentation's diagram is drawn from it, and `gateway.core.decide` has one function per `Move`.
+The table is data: the documentation's diagram is drawn from it, and `gateway.core.heard`, `due` and `ending` have one function per `Move`.
 """
 
 from collections.abc import Mapping

@@ -1,15 +1,18 @@
-"""A decision in the making: what the moves of `gateway.core.decide` and `gateway.core.person` write into."""
+"""A decision in the making: what the moves of `gateway.core.heard` and its neighbours write into."""
 
 from typing import Any
 
 from gateway.core.decision import Decision, Entry, OperationKind, Rank, Wish
 from gateway.core.event import Attachment
+from gateway.core.impact import Impact, graver
 from gateway.core.incident import Incident, State, changed, due_of, pause
 from gateway.core.mute import FROM_OUTSIDE, Mute
 from gateway.core.reason import Muted, Reason
 from gateway.core.ticket import Ticket
 
 _BY_PARENT = frozenset({Muted.CHILD, Muted.STORM})
+MUTED_UNTIL_CLEAR = frozenset({Muted.HUMAN_CLOSED})
+"""Marks that are lifted when the trouble is over, or graver."""
 LONGEST_DESCRIPTION = 64_000
 """Characters of an incident's description, with what joined it while it was held."""
 
@@ -118,6 +121,18 @@ class Making:
             Wish(kind=OperationKind.ATTACH, sink=sink, rank=Rank.COMMENT, reason=Reason.NOTED)
             for sink in self.incident.sinks
         ]
+
+    def raise_impact(self, impact: Impact, why: str, reason: Reason = Reason.IMPACT_CHANGED) -> None:
+        """Let it be as grave as ``impact`` at least, unless a person set how grave it is; and say so."""
+        incident = self.incident
+        if incident.impact_owned or graver(impact, incident.impact) is incident.impact:
+            return
+        self.change(impact=impact, muted=incident.muted - MUTED_UNTIL_CLEAR)
+        text = f"Impact raised from {incident.impact.short} to {impact.short}: {why}."
+        self.note(reason, text)
+        if incident.state is not State.PENDING:
+            self.sync(Rank.PRIORITY, reason)
+            self.comment(reason, text)
 
     def decision(
         self, reason: Reason, *, known_as: tuple[str, ...] = (), attachments: tuple[Attachment, ...] = ()

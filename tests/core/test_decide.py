@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.decide import _count, _one_more, decide
+from gateway.core.decide import decide
 from gateway.core.decision import Command, Due, Heard, Verb
 from gateway.core.event import Attachment, EventKind
 from gateway.core.gather import PARENT_RULES
+from gateway.core.heard import _count, _one_more
 from gateway.core.impact import Impact
 from gateway.core.incident import TABLE, State, Trigger, changed, due_of
 from gateway.core.making import Making
