@@ -7,10 +7,12 @@ taken from its site. A source rests on what it names in ``depends_on``, then on 
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from gateway.core.event import no_labels
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+T = TypeVar("T")
 MOST_REMEMBERED = 10_000
 MOST_UPSTREAM = 50
 """Names on which one source may rest, directly or not; farther ones are left out."""
@@ -39,6 +41,8 @@ class Known:
 
 
 NOTHING = Known()
+_UNKNOWN = Known()
+"""Stands for what is not remembered, for nothing may be remembered of a source."""
 
 
 class Inventory:
@@ -65,17 +69,18 @@ class Inventory:
         self._sources = {**self._sites, **sources}
         self._networks = sorted(networks, key=lambda pair: -pair[0].prefixlen)
         self._found: dict[tuple[str, str], Known | None] = {}
+        self._upstream: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def look_up(self, source: str, site: str = "") -> Known | None:
         """What is known of ``source``, which says that it stands at ``site``; None if nothing is."""
         if not self._sites and not self._networks:
             return self._sources.get(source)
-        key = (source, site)
-        if key not in self._found:
-            if len(self._found) >= self._most_remembered:
-                self._found.clear()
-            self._found[key] = self._find(source, site)
-        return self._found[key]
+        # The event loop and the store's thread both come by: what one has found, the other may forget meanwhile.
+        known = self._found.get((source, site), _UNKNOWN)
+        if known is _UNKNOWN:
+            known = self._find(source, site)
+            self._remember(self._found, (source, site), known)
+        return known
 
     def region(self, site: str) -> str:
         """The region of a site; empty if there is none."""
@@ -84,6 +89,13 @@ class Inventory:
 
     def upstream(self, source: str, site: str = "") -> tuple[str, ...]:
         """All on which ``source`` rests, nearest first, without itself; cycles end where they close."""
+        known = self._upstream.get((source, site))
+        if known is None:
+            known = self._find_upstream(source, site)
+            self._remember(self._upstream, (source, site), known)
+        return known
+
+    def _find_upstream(self, source: str, site: str) -> tuple[str, ...]:
         found: dict[str, None] = {}
         waiting = [(source, site)]
         for name, stands in waiting:
@@ -97,6 +109,11 @@ class Inventory:
         known = self.look_up(name, site) or NOTHING
         places = (known.labels.get("site") or site, known.labels.get("region", ""))
         return (*known.depends_on, *(place for place in places if place and place != name))
+
+    def _remember(self, memory: dict[tuple[str, str], T], key: tuple[str, str], found: T) -> None:
+        if len(memory) >= self._most_remembered:
+            memory.clear()
+        memory[key] = found
 
     def _find(self, source: str, site: str) -> Known | None:
         own = self._sources.get(source)

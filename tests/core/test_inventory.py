@@ -22,9 +22,18 @@ def known(**labels: str) -> Known:
     return Known(labels=labels)
 
 
-def test_the_memory_is_bounded() -> None:
-    inventory = Inventory({}, [(ip_network("10.0.0.0/8"), Known(steps=1))], most_remembered=2)
-    assert [inventory.look_up(f"10.0.0.{n}") is not None for n in range(5)] == [True] * 5
+def test_the_memories_are_bounded_and_what_is_forgotten_is_found_again() -> None:
+    inventory = Inventory(
+        {f"10.0.0.{n}": Known(depends_on=(f"router-{n}",)) for n in range(3)},
+        [(ip_network("10.0.0.0/8"), Known(steps=1))],
+        most_remembered=2,
+    )
+    for _ in range(2):
+        for n in range(5):
+            assert inventory.look_up(f"10.0.0.{n}") is not None
+            assert inventory.upstream(f"10.0.0.{n}") == ((f"router-{n}",) if n < 3 else ())
+            assert len(inventory._found) <= 2
+            assert len(inventory._upstream) <= 2
 
 
 def test_a_station_has_what_its_site_has_unless_it_says_otherwise() -> None:
