@@ -197,8 +197,8 @@ class App:
     def troubles(self) -> list[str]:
         """Why the daemon is not ready, a sentence each; empty if it is."""
         said = [] if self.ready else ["still starting, or stopping"]
-        if not self.engine.healthy:
-            said.append(self.engine.refusal or "the store refuses to write")
+        if not self.engine.health.good:
+            said.append(self.engine.health.refusal or "the store refuses to write")
         if self.damage:
             said.append(self.damage)
         return said + [f"collector {name} cannot hear" for name in self.collectors.deaf()]
@@ -315,8 +315,7 @@ class App:
     def _distrust(self, damage: str) -> None:
         """Acknowledge nothing more: what is written to a damaged file may not be found again."""
         self.damage = damage
-        self.engine.trusts_store = False
-        metrics.STORE_OK.set(0)
+        self.engine.health.distrust()
 
 
 @asynccontextmanager

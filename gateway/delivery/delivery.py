@@ -59,7 +59,6 @@ class SinkDelivery:
         self.name = name
         self.sink = sink
         self.breaker = Breaker()
-        self.progress = 0
         self._plugin = plugin
         self._store = store
         self._clock = clock
@@ -85,7 +84,6 @@ class SinkDelivery:
         async with asyncio.TaskGroup() as calls:
             while True:
                 self._wake.clear()
-                self.progress += 1
                 wait_s = await self._round(calls)
                 if wait_s > 0:
                     await self._clock.wait(self._wake, min(wait_s, LONGEST_SLEEP_S))

@@ -2,10 +2,7 @@
 
 import asyncio
 import hashlib
-from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 
 import structlog
 
@@ -17,47 +14,25 @@ from gateway.core.incident import Incident
 from gateway.core.inhibit import Inhibitions
 from gateway.core.judge import Judge
 from gateway.core.mute import Planned, Window, in_force
-from gateway.core.reason import Dropped, Reason
+from gateway.core.reason import Dropped
 from gateway.core.rules import Verdict
 from gateway.core.ticket import Observation, Ticket
+from gateway.engine import books
 from gateway.engine.applying import apply
 from gateway.engine.around import Plan, Surroundings, no_plan, refresh_facets, stored
+from gateway.engine.commits import Commits
+from gateway.engine.health import Health
+from gateway.engine.limits import EngineLimits
 from gateway.engine.meaning import Outcome, look_at, write_batch
 from gateway.engine.prepared import PreparedEvent, Refused
 from gateway.engine.release import Releases
-from gateway.engine.timers import RETRY_S, Timers
-from gateway.pending import BYTES_MAX, Pending, Run, Waiter
+from gateway.engine.timers import Timers
+from gateway.pending import Pending, Run
 from gateway.plugin import Clock, Overloaded, Receipt
 from gateway.repeats import Repeats
 from gateway.store.api import Store, StoreError, Transaction
 
 log = structlog.get_logger()
-
-PROBE = "engine/probe"
-WRITE_S = 0.1
-"""How long the writing of one batch should take, without its sync."""
-FEWEST = 100
-"""Runs in a batch, at least (if ``batch_max`` allows): on a slow disk only great batches make a throughput."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineLimits:
-    """What the engine takes at once."""
-
-    lazy_s: float = 0.1
-    """How long events that nobody waits for are gathered before they are committed."""
-    repeat_s: float = 1.0
-    """How long those of them are gathered that merely repeat what is on disk."""
-    batch_max: int = 2000
-    """Runs per commit, so that an inform never waits long."""
-    pending_max: int = 20_000
-    """Runs and waiters that may wait; more are refused, and counted."""
-    bytes_max: int = BYTES_MAX
-    """Bytes of text and files that may wait."""
-    overtake_ms: int = 10_000
-    """By how much a clear may overtake its raise; 0: what comes behind it is always raised."""
-    release_per_min: int = 60
-    """Survivors whose tickets are opened in a minute when what muted them is over."""
 
 
 class Engine:
@@ -87,13 +62,7 @@ class Engine:
         """Something is over that may have muted others."""
         self.plan = plan
         """The configured maintenance windows; replaced as a whole by a reload."""
-        self.healthy = True
-        self.refusal = ""
-        """Why the disk refuses, in one sentence, while it does."""
-        self.trusts_store = True
-        """False once the store's file is known to be damaged."""
-        self.progress = 0
-        """Grows with each turn of the commit loop: what the watchdog looks at."""
+        self.health = Health()
         self._store = store
         self._clock = clock
         self._new_id = new_id
@@ -107,20 +76,12 @@ class Engine:
         )
         self._repeats = Repeats(self._limits.pending_max)
         self._patience_ms = round(1000 * self._limits.repeat_s)
-        self._most = self._limits.batch_max
-        """Runs in the next batch."""
-        self._suspects: deque[list[Run]] = deque()
-        """Parts of a batch that the core could not bear, in order: one of them is to blame."""
-        self._wanted = asyncio.Event()
-        self._idle = asyncio.Event()
-        """Set while no batch is being written."""
-        self._idle.set()
-        self._lazy: asyncio.TimerHandle | None = None
-        self._patience: asyncio.TimerHandle | None = None
-        """Until what merely repeats is committed."""
+        self._commits = Commits(
+            store, clock, self._pending, self.health, write=self._write, release=self._release, limits=self._limits
+        )  # fmt: skip
         self._timers = Timers(
-            store, clock, decide=self._decide, around=self._around, refused=self._refused, clock_jump=clock_jump,
-            move_clock=self._move_clock, shift_stored=shift_stored, idle=self._idle,
+            store, clock, decide=self._decide, around=self._around, refused=self._commits.refused, clock_jump=clock_jump,
+            move_clock=self._move_clock, shift_stored=shift_stored, idle=self._commits.idle,
         )  # fmt: skip
         self._releases = Releases(
             clock, decide=self._decide, around=self._around, per_min=self._limits.release_per_min
@@ -134,14 +95,14 @@ class Engine:
         if judged is not None:
             return self.emit_judged(*judged)
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._set_aside(event, 1, [("", future)])
+        self._commits.set_aside(event, 1, [("", future)])
         return future
 
     def offer(self, event: Event) -> bool:
         """Take an event that nobody waits for: it is committed with others, soon."""
         judged = self.judged(event)
         if judged is None:
-            self._set_aside(event, 1, [])
+            self._commits.set_aside(event, 1, [])
             return True
         return self.offer_judged(*judged)
 
@@ -155,7 +116,7 @@ class Engine:
     def quarantine(self, raw: bytes, *, reason: Dropped, source: str) -> asyncio.Future[Receipt]:
         """Keep what cannot be parsed; the future is done when it is on disk."""
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._quarantine(raw, [("", future)], reason=reason, source=source)
+        self._commits.quarantine(raw, [("", future)], reason=reason, source=source)
         return future
 
     # --- what services and operators call ---------------------------------------------------------
@@ -232,20 +193,13 @@ class Engine:
     async def run(self) -> None:
         """Serve until cancelled; a batch that is being written then is released all the same when it is on disk."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._commit_for_ever(), name="engine-commit")
+            tasks.create_task(self._commits.run(), name="engine-commit")
             tasks.create_task(self._timers.run(), name="engine-timers")
             tasks.create_task(self._releases.run(), name="engine-releases")
 
     async def drain(self) -> None:
         """Commit what waits; call when the collectors have stopped. Cancel it when time is up."""
-        try:
-            while len(self._pending) or self._suspects or not self._idle.is_set():
-                self._pending.hasten()
-                if not await self._commit_batch():
-                    await self._clock.sleep(RETRY_S)
-        except asyncio.CancelledError:
-            log.error("inputs.lost", count=self._pending.inputs)
-            raise
+        await self._commits.drain()
 
     # --- gathering --------------------------------------------------------------------------------
 
@@ -255,7 +209,7 @@ class Engine:
         if self._pending.add(event, verdict, None, repeats=self._repeats.knows(verdict, until_ms=until_ms)) is None:
             metrics.INPUTS_DROPPED.labels(event.collector, Dropped.OVERLOAD).inc()
             return False
-        self._gather()
+        self._commits.gather()
         return True
 
     def emit_judged(self, event: Event, verdict: Verdict) -> asyncio.Future[Receipt]:
@@ -265,7 +219,7 @@ class Engine:
             metrics.INPUTS_DROPPED.labels(event.collector, Dropped.OVERLOAD).inc()
             future.set_exception(Overloaded("too much waits for the store"))
         else:
-            self._want()
+            self._commits.want()
         return future
 
     def emit_joined(self, run: Run, *, at_ms: int, identity: str) -> asyncio.Future[Receipt] | None:
@@ -273,7 +227,7 @@ class Engine:
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         if not self._pending.join(run, (identity, future), at_ms=at_ms):
             return None
-        self._want()
+        self._commits.want()
         return future
 
     def judged(self, event: Event) -> tuple[Event, Verdict] | None:
@@ -284,163 +238,27 @@ class Engine:
             log.exception("judgement.failed", collector=event.collector, source=event.source)
             return None
 
-    def _gather(self) -> None:
-        """Commit what nobody waits for soon, or at once if it is a whole batch; what merely repeats, in its time."""
-        pending = self._pending
-        if pending.crowded:
-            self._hasten()
-        if pending.pressing >= self._limits.batch_max:
-            self._want()
-        elif pending.pressing and self._lazy is None and not self._wanted.is_set():
-            self._lazy = asyncio.get_running_loop().call_later(self._limits.lazy_s, self._want)
-        if pending.patient and self._patience is None:
-            self._patience = asyncio.get_running_loop().call_later(self._limits.repeat_s, self._hasten)
-
-    def _hasten(self) -> None:
-        """Commit what merely repeats, too."""
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-        self._pending.hasten()
-        self._want()
-
-    def _want(self) -> None:
-        if self._lazy is not None:
-            self._lazy.cancel()
-            self._lazy = None
-        self._wanted.set()
-
     # --- commits ----------------------------------------------------------------------------------
 
-    async def _commit_for_ever(self) -> None:
-        while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            while not await self._commit_batch():
-                await self._clock.sleep(RETRY_S)
-            self.progress += 1
-            if self._pending.waiting or self._suspects:
-                self._want()
-            else:
-                self._gather()
-
-    async def _commit_batch(self) -> bool:
-        """Write one batch, or wait for the one that is being written; False if the disk refuses."""
-        if self._idle.is_set():
-            batch = self._suspects.popleft() if self._suspects else self._pending.take(self._most)
-            if not batch and self.healthy:
-                return True
-            self._send(batch)
-        await self._idle.wait()
-        return self.healthy
-
-    def _send(self, batch: list[Run]) -> None:
-        """Hand a batch to the store. What follows hangs on the store's future, not on any task that may be cancelled.
-
-        An empty batch asks whether the disk takes writes again.
-        """
-        batch.sort(key=lambda run: run.order)
-        self._idle.clear()
-        metrics.PENDING.set(len(self._pending))
-        if batch:
-            metrics.BATCH_INPUTS.observe(sum(run.count for run in batch))
-        sent_s = asyncio.get_running_loop().time()
-        self._store.submit(lambda tx: self._write(tx, batch)).add_done_callback(partial(self._written, batch, sent_s))
-
-    def _write(self, tx: Transaction, batch: Sequence[Run]) -> list[Outcome]:
-        if not batch:
-            tx.put(PROBE, b"")
-        now_ms = self._clock.now_ms()
-        began_s = self._clock.monotonic_s()
-        outcomes = write_batch(
+    def _write(self, tx: Transaction, batch: Sequence[Run], now_ms: int) -> list[Outcome]:
+        return write_batch(
             tx, batch, now_ms=now_ms, new_id=self._new_id, around=self._around(tx, now_ms),
             overtake_ms=self._limits.overtake_ms,
         )  # fmt: skip
-        self._pace_batches(len(batch), self._clock.monotonic_s() - began_s)
-        return outcomes
-
-    def _pace_batches(self, runs: int, took_s: float) -> None:
-        """Keep batches so short that an inform, which waits for the one before, is answered in time; the sync is no part."""
-        fits = self._limits.batch_max if took_s <= 0 else int(runs * WRITE_S / took_s)
-        self._most = min(self._limits.batch_max, max(FEWEST, min(fits, 2 * self._most))) if runs else self._most
-
-    def _written(self, batch: list[Run], sent_s: float, done: asyncio.Future[list[Outcome]]) -> None:
-        metrics.COMMIT_SECONDS.observe(asyncio.get_running_loop().time() - sent_s)
-        try:
-            error = StoreError("the write was cancelled") if done.cancelled() else done.exception()
-            if isinstance(error, StoreError):
-                self._give_back(batch, error)
-            elif error is not None:
-                self._split(batch, error)
-            else:
-                self._release(batch, done.result())
-        finally:
-            self._idle.set()
 
     def _release(self, batch: list[Run], outcomes: list[Outcome]) -> None:
-        self._recovered()
         self._after_ends()
         for run, outcome in zip(batch, outcomes, strict=True):
             if run.waiters:
-                _answer(run.waiters, Receipt(incident=outcome.incident, reason=outcome.reason))
+                books.answer(run.waiters, Receipt(incident=outcome.incident, reason=outcome.reason))
             self._repeats.keep(run.verdict, outcome.counts_until_ms)
             if run.verdict.expected and outcome.fresh:
                 self._met(run)
-        _count(batch, outcomes)
+        books.count(batch, outcomes)
         self._journal(batch, [outcome.incident for outcome in outcomes])
         if any(outcome.wishes for outcome in outcomes):
             self._wake_delivery()
         self._timers.retime()
-
-    def _split(self, batch: list[Run], error: BaseException) -> None:
-        """Search by halves for the run that the core cannot bear, and set that one aside."""
-        if len(batch) > 1:
-            middle = len(batch) // 2
-            self._suspects.extendleft((batch[middle:], batch[:middle]))
-        elif batch:
-            run = batch[0]
-            log.error("input.failed", collector=run.event.collector, source=run.event.source, exc_info=error)
-            self._set_aside(run.event, run.count, run.waiters)
-
-    def _give_back(self, batch: list[Run], error: StoreError) -> None:
-        runs = [*batch, *(run for part in self._suspects for run in part)]
-        self._suspects.clear()
-        for run in runs:
-            metrics.INPUTS_DROPPED.labels(run.event.collector, Dropped.OVERLOAD).inc(len(run.waiters))
-            _answer(run.waiters, Overloaded(str(error)))
-        self._pending.give_back(runs)
-        self._refused(error)
-
-    def _set_aside(self, event: Event, count: int, waiters: Sequence[Waiter]) -> None:
-        metrics.INPUTS_DROPPED.labels(event.collector, Dropped.MALFORMED).inc(count)
-        raw = repr(event).encode("utf-8", "backslashreplace")
-        self._quarantine(raw, waiters, reason=Dropped.MALFORMED, source=event.source)
-
-    def _quarantine(self, raw: bytes, waiters: Sequence[Waiter], *, reason: Dropped, source: str) -> None:
-        at_ms = self._clock.now_ms()
-
-        def kept(done: asyncio.Future[None]) -> None:
-            error = StoreError("the write was cancelled") if done.cancelled() else done.exception()
-            if isinstance(error, StoreError):
-                self._refused(error)
-            receipt = Receipt(incident="", reason=Reason.DROPPED)
-            _answer(waiters, receipt if error is None else Overloaded(str(error)))
-
-        work = partial(_keep_raw, raw=raw, reason=reason, source=source, at_ms=at_ms)
-        self._store.submit(work).add_done_callback(kept)
-
-    def _refused(self, error: StoreError) -> None:
-        if self.healthy:
-            log.error("store.refused", detail=str(error))
-        self.healthy, self.refusal = False, str(error)
-        metrics.STORE_OK.set(0)
-        self._want()  # so that somebody notices when it is well again
-
-    def _recovered(self) -> None:
-        if not self.healthy:
-            log.info("store.recovered")
-        self.healthy, self.refusal = True, ""
-        metrics.STORE_OK.set(self.trusts_store)
 
     def _around(self, tx: Transaction, now_ms: int) -> Surroundings:
         return Surroundings(
@@ -464,9 +282,7 @@ class Engine:
     # --- for timers and services -------------------------------------------------------------------
 
     def _move_clock(self, by_ms: int) -> None:
-        self._pending.shift(by_ms)
-        for run in (run for part in self._suspects for run in part):
-            run.shift(by_ms)
+        self._commits.shift(by_ms)
         self._repeats.clear()
         self._follow_clock(by_ms)
 
@@ -483,44 +299,3 @@ class Engine:
         if decisions:
             self._timers.retime()
         return decisions
-
-
-def _answer(waiters: Sequence[Waiter], answer: Receipt | Overloaded) -> None:
-    for _, future in waiters:
-        if future.done():
-            continue  # whoever waited has gone
-        if isinstance(answer, Receipt):
-            future.set_result(answer)
-        else:
-            future.set_exception(answer)
-
-
-def _count(batch: Sequence[Run], outcomes: Sequence[Outcome]) -> None:
-    """Balance the books: received = kept + folded + dropped."""
-    decisions: Counter[Reason] = Counter()
-    kept: Counter[str] = Counter()
-    folded: Counter[str] = Counter()
-    dropped: Counter[tuple[str, Dropped]] = Counter()
-    for run, outcome in zip(batch, outcomes, strict=True):
-        decisions[outcome.reason] += 1
-        decisions.update(outcome.before)
-        collector = run.event.collector
-        if outcome.reason is Reason.DROPPED:
-            dropped[collector, Dropped.RULE] += outcome.fresh
-        elif outcome.fresh:
-            kept[collector] += 1
-            folded[collector] += outcome.fresh - 1
-        if outcome.repeated:
-            dropped[collector, Dropped.DUPLICATE] += outcome.repeated
-    for reason, count in decisions.items():
-        metrics.DECISIONS.labels(reason).inc(count)
-    for collector, count in kept.items():
-        metrics.INPUTS_KEPT.labels(collector).inc(count)
-    for collector, count in folded.items():
-        metrics.INPUTS_FOLDED.labels(collector).inc(count)
-    for labels, count in dropped.items():
-        metrics.INPUTS_DROPPED.labels(*labels).inc(count)
-
-
-def _keep_raw(tx: Transaction, *, raw: bytes, reason: Dropped, source: str, at_ms: int) -> None:
-    tx.quarantine(raw, reason=reason, source=source, at_ms=at_ms)

@@ -213,7 +213,7 @@ async def test_a_refusing_disk_is_told_to_who_waits_and_keeps_what_nobody_can_re
             waiting = bench.emit("told")
             with pytest.raises(Overloaded, match="full"):
                 await waiting
-            assert not bench.engine.healthy
+            assert not bench.engine.health.good
             bench.offer("kept")
             for _ in range(5):
                 await bench.clock.advance(1)
@@ -222,7 +222,7 @@ async def test_a_refusing_disk_is_told_to_who_waits_and_keeps_what_nobody_can_re
 
             async def turned() -> bool:
                 await bench.clock.advance(1)
-                return bench.engine.healthy
+                return bench.engine.health.good
 
             await say.eventually(turned, "healthy")
         assert (await bench.sees(source="kept"))["occurrences"] == 2
@@ -240,7 +240,7 @@ async def test_health_comes_back_though_nothing_comes_in(build, say) -> None:
 
         async def turned() -> bool:
             await bench.clock.advance(1)
-            return bench.engine.healthy
+            return bench.engine.health.good
 
         await say.eventually(turned, "healthy")
 
@@ -249,7 +249,7 @@ async def test_order_is_kept_across_a_refusal(build, say) -> None:
     async with build(runs=False) as bench:
         bench.offer(kind="raise")
         bench.store.refuses = True
-        assert not await bench.engine._commit_batch()
+        assert not await bench.engine._commits.commit_one()
         bench.store.refuses = False
         bench.offer(kind="clear")
         await bench.engine.drain()
@@ -289,7 +289,7 @@ async def test_poison_is_set_aside_alone_and_acknowledged(build, say, early: boo
         )
         stored = (await bench.reader.counts())["quarantine"]["malformed"]
         assert stored == (2 if early else 1)
-        assert bench.engine.healthy
+        assert bench.engine.health.good
 
 
 async def test_poison_on_a_refusing_disk_is_not_acknowledged(build, say) -> None:

@@ -135,7 +135,7 @@ async def test_what_merely_repeats_may_be_patient(build, say, acts, times: dict[
                     if patient:
                         continue
                 while engine._pending.pressing:
-                    await engine._commit_batch()
+                    await engine._commits.commit_one()
                 if not patient:
                     await engine.drain()
                 if act == "tick":

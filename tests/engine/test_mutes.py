@@ -389,10 +389,10 @@ async def test_what_the_disk_refused_mutes_nothing(build, refuses: bool) -> None
         await prepared(bench)
         bench.store.refuses = refuses
         bench.offer("ups", condition="power_down", labels={"site": "lyon"})
-        await bench.engine._commit_batch()
+        await bench.engine._commits.commit_one()
         bench.store.refuses = False
         bench.engine._pending.take(10)
-        bench.engine.healthy = True
+        bench.engine.health.good = True
         bench.offer("r1", condition="link_down", labels={"site": "lyon"})
         await bench.engine.drain()
         (one,) = [one for one in await bench.incidents() if one["source"] == "r1"]

@@ -154,7 +154,7 @@ async def test_a_refusing_disk_delays_deadlines_and_loses_none(build, say) -> No
             for _ in range(65):
                 await bench.clock.advance(1)
                 await asyncio.sleep(0.001)
-            await say.eventually(lambda: not bench.engine.healthy)
+            await say.eventually(lambda: not bench.engine.health.good)
             for _ in range(5):
                 await bench.clock.advance(1)
                 await asyncio.sleep(0.005)
@@ -165,7 +165,7 @@ async def test_a_refusing_disk_delays_deadlines_and_loses_none(build, say) -> No
                 return (await bench.incident())["state"] == "open"
 
             await say.eventually(turned)
-            await say.eventually(lambda: bench.engine.healthy)
+            await say.eventually(lambda: bench.engine.health.good)
         assert [entry["event"] for entry in logs] == ["store.refused", "store.recovered"]
 
 
@@ -202,7 +202,7 @@ async def test_what_waits_for_a_commit_follows_the_clock_too(build, suspected: b
     async with build(runs=False) as bench:
         bench.offer()
         if suspected:  # its batch failed, and its parts are tried one by one
-            bench.engine._suspects.append(bench.engine._pending.take(10))
+            bench.engine._commits.suspects.append(bench.engine._pending.take(10))
         at_ms = bench.clock.now_ms()
         bench.engine._move_clock(-86_400_000)
         await bench.engine.drain()
