@@ -7,14 +7,12 @@ it is the PDU that is looked for, after its message was verified and decrypted.
 
 An inform is cut in the same way; what is cut out tells it from its retransmissions, and its answer is what it was itself,
 with another tag (RFC 3416 section 4.2.7).
-
-Where to cut is a matter of a few lengths, which stand in what is left. So it is guessed from the length of the whole: if
-what is left is known, cut at those places, then the guess was right, and nothing had to be read.
 """
 
 from collections.abc import Hashable
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
+from collectors.snmp.lookaside import LookAside
 from gateway.core.event import Event
 from gateway.plugin import Intake, Prepared
 
@@ -35,10 +33,6 @@ _TICKS_OCTETS: Final = 5
 _REQUEST_OCTETS: Final = 8
 _LONG: Final = 0x80
 """From here on a length has more octets than one."""
-_LONGEST: Final = 1500
-"""Longer traps are not remembered, so that the memory is bounded in octets too."""
-_MOST_LAYOUTS: Final = 8
-"""Layouts of one length; at one more all is forgotten, so that no look-up takes long."""
 UPTIME_LABEL: Final = "uptime"
 
 
@@ -54,54 +48,14 @@ class Layout(NamedTuple):
 Sender = Hashable
 """Whatever else the event depends on: of v1 and v2c the address, of v3 also the engine, the user, the context and the level."""
 Key = tuple[Sender, bytes, bytes, bytes]
-T = TypeVar("T")
-_Shelf = tuple[int, int, int, int, dict[Key, T]]
-"""A layout, and what the datagrams of one length that are built so became."""
 
 
-class _Memory(Generic[T]):
-    """What datagrams became, by what they said; forgets all when full."""
-
-    def __init__(self, most: int) -> None:
-        """Remember at most ``most``; 0 turns it off."""
-        self._most = most
-        self._count = 0
-        self._shelves: dict[int, list[_Shelf[T]]] = {}
-        """By the length of the datagram; nearly always one."""
-
-    def _layout(self, data: bytes, event: Event, tag: int) -> Layout | None:
-        """Where to cut it; None if it is none to be kept."""
-        if not self._most or len(data) > _LONGEST or UPTIME_LABEL not in event.labels:
-            return None
-        return layout_of(data, tag)
-
-    def _keep(self, sender: Sender, data: bytes, layout: Layout, known: T) -> None:
-        if self._count >= self._most:
-            self._forget()
-        self._shelf(len(data), layout)[_key(sender, data, layout)] = known
-        self._count += 1
-
-    def _shelf(self, length: int, layout: Layout) -> dict[Key, T]:
-        for *places, shelf in self._shelves.get(length, ()):
-            if layout == tuple(places):
-                return shelf
-        if len(self._shelves.get(length, ())) >= _MOST_LAYOUTS:
-            self._forget()
-        new: dict[Key, T] = {}
-        self._shelves.setdefault(length, []).append((*layout, new))
-        return new
-
-    def _forget(self) -> None:
-        self._shelves.clear()
-        self._count = 0
-
-
-class Again(_Memory[Prepared]):
+class Again(LookAside[Key, Prepared]):
     """The events of traps."""
 
     def offer(self, sender: Sender, data: bytes, at_ms: int) -> bool:
         """Offer what the trap would be decoded to; False if it is not known, and nothing was done."""
-        for request, after_request, ticks, after_ticks, shelf in self._shelves.get(len(data), ()):
+        for (request, after_request, ticks, after_ticks), shelf in self._shelves.get(len(data), ()):
             known = shelf.get((sender, data[:request], data[after_request:ticks], data[after_ticks:]))
             if known is not None:
                 if not known.count(at_ms):
@@ -111,11 +65,11 @@ class Again(_Memory[Prepared]):
 
     def offer_new(self, sender: Sender, data: bytes, event: Event, intake: Intake) -> bool:
         """Offer what a trap was decoded to, and keep it; False if it is none to be kept, and nothing was done."""
-        layout = self._layout(data, event, _TRAP)
+        layout = _layout_to_keep(data, event, _TRAP) if self._keeps(data) else None
         if layout is None:
             return False
         known = intake.prepare(event, varying=UPTIME_LABEL)
-        self._keep(sender, data, layout, known)
+        self._keep(data, layout, _key(sender, data, layout), known)
         known.offer(event.at_ms, event.labels[UPTIME_LABEL])
         return True
 
@@ -134,12 +88,12 @@ class Inform(NamedTuple):
     """The answer: of v3 the PDU alone."""
 
 
-class AgainInforms(_Memory[tuple[Prepared, bytes, int]]):
+class AgainInforms(LookAside[Key, tuple[Prepared, bytes, int]]):
     """The events of informs, with whose they are, and where the tag of their PDU stands."""
 
     def find(self, sender: Sender, data: bytes) -> Inform | None:
         """The inform, if its event is known."""
-        for request, after_request, ticks, after_ticks, shelf in self._shelves.get(len(data), ()):
+        for (request, after_request, ticks, after_ticks), shelf in self._shelves.get(len(data), ()):
             known = shelf.get((sender, data[:request], data[after_request:ticks], data[after_ticks:]))
             if known is not None:
                 event, who, tag = known
@@ -150,14 +104,18 @@ class AgainInforms(_Memory[tuple[Prepared, bytes, int]]):
 
     def keep(self, sender: Sender, data: bytes, event: Event, who: bytes, intake: Intake) -> Prepared:
         """The event that an inform was decoded to, prepared; it is kept if it is one to be kept."""
-        layout = self._layout(data, event, _INFORM)
+        layout = _layout_to_keep(data, event, _INFORM) if self._keeps(data) else None
         if layout is None:
             return intake.prepare(event)
         known = intake.prepare(event, varying=UPTIME_LABEL)
         # What stands between it and the request id is a length, of which only the last octet can look like it.
         tag = data.rindex(_INFORM, 0, layout.request - 3)
-        self._keep(sender, data, layout, (known, who, tag))
+        self._keep(data, layout, _key(sender, data, layout), (known, who, tag))
         return known
+
+
+def _layout_to_keep(data: bytes, event: Event, tag: int) -> Layout | None:
+    return layout_of(data, tag) if UPTIME_LABEL in event.labels else None
 
 
 def _key(sender: Sender, data: bytes, layout: Layout) -> Key:

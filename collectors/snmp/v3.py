@@ -19,6 +19,7 @@ from collectors.snmp.ber import (
     read_integer,
     read_octets,
 )
+from collectors.snmp.lookaside import LookAside, Places
 from gateway.core.reason import Dropped
 
 VERSION: Final = 3
@@ -92,53 +93,34 @@ _Rest = tuple[bytes, bytes, bytes, bytes, bytes]
 """What stands between: tags, lengths, flags, engine, boots and user. By it a message is known to be built like another."""
 
 
-class Messages:
-    """Takes messages apart; what it knows to be built like an earlier one it need not read again. Forgets all when full."""
+class Messages(LookAside[_Rest, Message]):
+    """Takes messages apart; what it knows to be built like an earlier one it need not read again."""
 
     def __init__(self, most: int = 4096) -> None:
         """Know so many forms, about one for each engine, user and length."""
-        self._most = most
-        self._count = 0
-        self._known: dict[int, dict[_Form, dict[_Rest, Message]]] = {}
-        """By the length of the datagram: of each form some message with it."""
+        super().__init__(most)
 
     def parse(self, data: bytes) -> Message:
         """As `parse_message`."""
-        for form, known in self._known.get(len(data), _NONE).items():
-            like = known.get(_rest(data, form))
+        for places, known in self._shelves.get(len(data), ()):
+            like = known.get(_rest(data, places))
             if like is not None:
-                return _like(like, data, form)
+                return _like(like, data, places)
         message = parse_message(data)
-        new = _form(data) if len(data) <= _LONGEST else None
-        if new is not None:
-            self._shelf(len(data), new)[_rest(data, new)] = message
+        form = _form(data) if self._keeps(data) else None
+        if form is not None:
+            self._keep(data, form, _rest(data, form), message)
         return message
 
-    def _shelf(self, length: int, form: _Form) -> dict[_Rest, Message]:
-        """Where a message is kept; anybody may send any, so few are kept, and few forms are tried."""
-        forms = self._known.get(length, _NONE)
-        if self._count >= self._most or (form not in forms and len(forms) >= _MOST_FORMS):
-            self._known.clear()
-            self._count = 0
-        self._count += 1
-        return self._known.setdefault(length, {}).setdefault(form, {})
 
-
-_MOST_FORMS: Final = 8
-"""Of one length; at one more all is forgotten, so that no look-up takes long."""
-_NONE: Final[dict[_Form, dict[_Rest, Message]]] = {}
-_LONGEST: Final = 1500
-"""Longer messages are read each time, so that the memory is bounded in octets, too."""
-
-
-def _rest(data: bytes, form: _Form) -> _Rest:
-    id_at, id_end, time_at, time_end, mac_at, mac_end, salt_at, salt_end, content, _ = form
+def _rest(data: bytes, places: Places) -> _Rest:
+    id_at, id_end, time_at, time_end, mac_at, mac_end, salt_at, salt_end, content, _ = places
     return data[:id_at], data[id_end:time_at], data[time_end:mac_at], data[mac_end:salt_at], data[salt_end:content]
 
 
-def _like(message: Message, data: bytes, form: _Form) -> Message:
+def _like(message: Message, data: bytes, places: Places) -> Message:
     """``data`` taken apart, which is built like ``message``."""
-    id_at, id_end, time_at, time_end, mac_at, mac_end, salt_at, salt_end, _, data_at = form
+    id_at, id_end, time_at, time_end, mac_at, mac_end, salt_at, salt_end, _, data_at = places
     message_id = int.from_bytes(data[id_at:id_end], "big", signed=True)
     time = int.from_bytes(data[time_at:time_end], "big", signed=True)
     if not (0 <= message_id <= _MAX_INTEGER and 0 <= time <= _MAX_INTEGER):

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from collectors.snmp import v3
 from collectors.snmp.ber import DecodeError
+from collectors.snmp.lookaside import MOST_LAYOUTS
 from collectors.snmp.v3 import Messages, parse_message
 from tests.traps import sealed, troubles
 
@@ -60,4 +61,4 @@ def test_many_forms_of_one_length_do_not_make_a_look_up_long() -> None:
     messages = Messages()
     for size in range(31):
         messages.parse(plain(1, 100, b"u" * size, b"x" * (40 - size)))
-    assert max(map(len, messages._known.values())) <= v3._MOST_FORMS
+    assert max(map(len, messages._shelves.values())) <= MOST_LAYOUTS
