@@ -67,6 +67,8 @@ class Commits:
         self._limits = limits
         self._most = limits.batch_max
         """Runs in the next batch."""
+        self._gave_back = False
+        """The disk refused the last batch. (It may refuse others, timers' and those of what is set aside: `Health`.)"""
         self._wanted = asyncio.Event()
         self._lazy: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -136,14 +138,14 @@ class Commits:
         self.want()
 
     async def commit_one(self) -> bool:
-        """Write one batch, or wait for the one that is being written; False if the disk refuses."""
+        """Write one batch, or wait for the one that is being written; False if the disk refused the last one."""
         if self.idle.is_set():
             batch = self.suspects.popleft() if self.suspects else self._pending.take(self._most)
             if not batch and self._health.good:
                 return True
             self._send(batch)
         await self.idle.wait()
-        return self._health.good
+        return not self._gave_back
 
     def _send(self, batch: list[Run]) -> None:
         """Hand a batch to the store. What follows hangs on the store's future, not on any task that may be cancelled.
@@ -161,6 +163,7 @@ class Commits:
     def _write(self, tx: Transaction, batch: Sequence[Run]) -> list[Outcome]:
         if not batch:
             tx.put(PROBE, b"")
+            return []
         now_ms = self._clock.now_ms()
         began_s = self._clock.monotonic_s()
         outcomes = self._decide(tx, batch, now_ms)
@@ -170,12 +173,13 @@ class Commits:
     def _pace_batches(self, runs: int, took_s: float) -> None:
         """Keep batches so short that an inform, which waits for the one before, is answered in time; the sync is no part."""
         fits = self._limits.batch_max if took_s <= 0 else int(runs * WRITE_S / took_s)
-        self._most = min(self._limits.batch_max, max(FEWEST, min(fits, 2 * self._most))) if runs else self._most
+        self._most = min(self._limits.batch_max, max(FEWEST, min(fits, 2 * self._most)))
 
     def _written(self, batch: list[Run], sent_s: float, done: asyncio.Future[list[Outcome]]) -> None:
         metrics.COMMIT_SECONDS.observe(asyncio.get_running_loop().time() - sent_s)
         try:
             error = StoreError("the write was cancelled") if done.cancelled() else done.exception()
+            self._gave_back = isinstance(error, StoreError)
             if isinstance(error, StoreError):
                 self._give_back(batch, error)
             elif error is not None:
@@ -221,6 +225,8 @@ class Commits:
             error = StoreError("the write was cancelled") if done.cancelled() else done.exception()
             if isinstance(error, StoreError):
                 self.refused(error)
+            elif error is None:
+                self._health.recovered()
             receipt = Receipt(incident="", reason=Reason.DROPPED)
             answer(waiters, receipt if error is None else Overloaded(str(error)))
 

@@ -22,9 +22,7 @@ from gateway.plugin import PluginConfig, SinkPlugin
 from gateway.store.api import StoreError
 from gateway.store.sqlite import open_sqlite
 from gateway.testing.clock import ManualClock
-
-PATIENCE_S = 60.0
-"""Only how long a failure takes: what is waited for is seen at once, but for a machine that has other work."""
+from tests.patience import until
 
 
 class ScriptedSink:
@@ -178,18 +176,13 @@ class Bench:
 
     async def until(self, look: Callable[[], Any], *, turning: float = 0.0) -> Any:
         """Wait until ``look`` says something true, moving the clock by ``turning`` seconds at each look."""
-        seen = None
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
-                while True:
-                    seen = look()
-                    if asyncio.iscoroutine(seen):
-                        seen = await seen
-                    if seen:
-                        return seen
-                    await self.clock.advance(turning)
-                    await asyncio.sleep(0.002)
-        return pytest.fail(f"not seen; calls {self.sink.calls}, outbox {await self.outbox()}")
+
+        async def turn() -> None:
+            await self.clock.advance(turning)
+            await asyncio.sleep(0.002)
+
+        seen = await until(look, pause=turn)
+        return seen or pytest.fail(f"not seen; calls {self.sink.calls}, outbox {await self.outbox()}")
 
     async def empty(self, *, turning: float = 0.0) -> None:
         async def look() -> bool:

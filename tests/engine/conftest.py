@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,9 +20,7 @@ from gateway.engine import Engine, EngineLimits
 from gateway.store.api import StoreError
 from gateway.store.sqlite import open_sqlite
 from gateway.testing.clock import ManualClock
-
-PATIENCE_S = 60.0
-"""Only how long a failure takes: what is waited for is seen at once, but for a machine that has other work."""
+from tests.patience import LONGEST_S, until
 
 
 class Moody:
@@ -61,17 +60,8 @@ class Moody:
 
 async def eventually(look: Callable[[], Any], what: str = "") -> Any:
     """Wait until ``look`` (a function, or a coroutine function) says something true."""
-    seen = None
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                seen = look()
-                if asyncio.iscoroutine(seen):
-                    seen = await seen
-                if seen:
-                    return seen
-                await asyncio.sleep(0.002)
-    return pytest.fail(f"not seen: {what or look}")
+    seen = await until(look, pause=partial(asyncio.sleep, 0.002))
+    return seen or pytest.fail(f"not seen: {what or look}")
 
 
 def event(source: str = "r1", kind: str = "raise", *, at_ms: int, condition: str = "link_down", **more: Any) -> Event:
@@ -142,7 +132,7 @@ def build(tmp_path: Path) -> Callable[..., contextlib.AbstractAsyncContextManage
                 limits=limits or EngineLimits(lazy_s=0.01), wake_delivery=wake,
                 clock_jump=jump, follow_clock=clock.follow,
             )  # fmt: skip
-            async with asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout(LONGEST_S), asyncio.TaskGroup() as tasks:
                 serving = tasks.create_task(engine.run()) if runs else None
                 yield Bench(engine, store, clock, woken)
                 store.free()

@@ -305,6 +305,19 @@ async def test_poison_on_a_refusing_disk_is_not_acknowledged(build, say) -> None
             await bench.engine.quarantine(b"raw", reason=Dropped.MALFORMED, source="r1")
 
 
+async def test_a_bug_that_spoils_every_batch_does_not_pass_for_a_disk_that_refuses(build, say) -> None:
+    async with build(judged_by=Touchy(say.judge(), "bad"), runs=False) as bench:
+        bench.offer("bad")
+        bench.store.refuses = True
+        assert not await bench.engine._commits.commit_one()
+        bench.store.refuses = False
+        with capture_logs() as logs:
+            await bench.engine.drain()
+            await say.eventually(lambda: bench.engine.health.good, "healthy")
+        assert [entry["event"] for entry in logs] == ["input.failed", "store.recovered"]
+        assert (await bench.reader.counts())["quarantine"] == {"malformed": 1}
+
+
 async def test_a_raw_input_is_on_disk_when_its_receipt_comes(build) -> None:
     async with build() as bench:
         receipt = await bench.engine.quarantine(b"\xff", reason=Dropped.MALFORMED, source="r1")

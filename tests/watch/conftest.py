@@ -15,9 +15,8 @@ from gateway.plugin import Overloaded, Receipt
 from gateway.store.sqlite import open_sqlite
 from gateway.testing.clock import ManualClock
 from gateway.watch import Watch
+from tests.patience import until
 
-PATIENCE_S = 60.0
-"""Only how long a failure takes: what is waited for is seen at once, but for a machine that has other work."""
 POLICY = Policy(interval_s=60, grace_s=30, confirm_s=10, settle_beats=2, recovery_beats=2)
 
 
@@ -98,13 +97,11 @@ class Bench:
         await asyncio.sleep(0.002)
 
     async def until(self, look: Callable[[], Any], *, turning: float = 0.0) -> Any:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
-                while not (seen := look()):
-                    await self.clock.advance(turning)
-                    await asyncio.sleep(0.002)
-                return seen
-        return pytest.fail(f"not seen; said {self.engine.said}")
+        async def turn() -> None:
+            await self.clock.advance(turning)
+            await asyncio.sleep(0.002)
+
+        return await until(look, pause=turn) or pytest.fail(f"not seen; said {self.engine.said}")
 
 
 @pytest.fixture
