@@ -15,6 +15,7 @@ what is left is known, cut at those places, then the guess was right, and nothin
 from collections.abc import Hashable
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from collectors.snmp.informs import Who
 from gateway.core.event import Event
 from gateway.plugin import Intake, Prepared
 
@@ -126,15 +127,14 @@ class Inform(NamedTuple):
     event: Prepared
     uptime: str
     """The value of the event's label that varies."""
-    who: bytes
-    """Its community or user."""
+    who: Who
     varbinds: bytes
     """As received, tag and length included."""
     response: bytes
     """The answer: of v3 the PDU alone."""
 
 
-class AgainInforms(_Memory[tuple[Prepared, bytes, int]]):
+class AgainInforms(_Memory[tuple[Prepared, Who, int]]):
     """The events of informs, with whose they are, and where the tag of their PDU stands."""
 
     def find(self, sender: Sender, data: bytes) -> Inform | None:
@@ -148,7 +148,7 @@ class AgainInforms(_Memory[tuple[Prepared, bytes, int]]):
                 return Inform(event, _uptime(data, ticks, after_ticks), who, varbinds, response)
         return None
 
-    def keep(self, sender: Sender, data: bytes, event: Event, who: bytes, intake: Intake) -> Prepared:
+    def keep(self, sender: Sender, data: bytes, event: Event, who: Who, intake: Intake) -> Prepared:
         """The event that an inform was decoded to, prepared; it is kept if it is one to be kept."""
         layout = self._layout(data, event, _INFORM)
         if layout is None:
