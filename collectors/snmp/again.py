@@ -12,6 +12,7 @@ with another tag (RFC 3416 section 4.2.7).
 from collections.abc import Hashable
 from typing import Final, NamedTuple
 
+from collectors.snmp.informs import Who
 from collectors.snmp.lookaside import LookAside
 from gateway.core.event import Event
 from gateway.plugin import Intake, Prepared
@@ -80,15 +81,14 @@ class Inform(NamedTuple):
     event: Prepared
     uptime: str
     """The value of the event's label that varies."""
-    who: bytes
-    """Its community or user."""
+    who: Who
     varbinds: bytes
     """As received, tag and length included."""
     response: bytes
     """The answer: of v3 the PDU alone."""
 
 
-class AgainInforms(LookAside[Key, tuple[Prepared, bytes, int]]):
+class AgainInforms(LookAside[Key, tuple[Prepared, Who, int]]):
     """The events of informs, with whose they are, and where the tag of their PDU stands."""
 
     def find(self, sender: Sender, data: bytes) -> Inform | None:
@@ -102,7 +102,7 @@ class AgainInforms(LookAside[Key, tuple[Prepared, bytes, int]]):
                 return Inform(event, _uptime(data, ticks, after_ticks), who, varbinds, response)
         return None
 
-    def keep(self, sender: Sender, data: bytes, event: Event, who: bytes, intake: Intake) -> Prepared:
+    def keep(self, sender: Sender, data: bytes, event: Event, who: Who, intake: Intake) -> Prepared:
         """The event that an inform was decoded to, prepared; it is kept if it is one to be kept."""
         layout = _layout_to_keep(data, event, _INFORM) if self._keeps(data) else None
         if layout is None:

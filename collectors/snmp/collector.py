@@ -178,8 +178,9 @@ class SnmpCollector:
             if message.pdu.type is not codec.PduType.INFORM:
                 self._offer(sender, arrival.data, event, intake)
                 return
-            known = self._again_informs.keep(sender, arrival.data, event, message.community, intake)
-            inform = _asked(known, event, message.community, message.pdu, codec.encode_response(message))
+            who = (message.community,)
+            known = self._again_informs.keep(sender, arrival.data, event, who, intake)
+            inform = _asked(known, event, who, message.pdu, codec.encode_response(message))
         self._inform(arrival, inform, partial(_respond, arrival, inform.response), intake)
 
     def _offer(self, sender: again.Sender, data: bytes, event: Event, intake: Intake) -> None:
@@ -206,8 +207,8 @@ class SnmpCollector:
             intake.dropped(error.reason, source=arrival.way.host, detail=str(error))
             return False
         raw, scoped = trusted.scoped.pdu, trusted.scoped
-        who = trusted.user
-        sender = (arrival.way.host, scoped.engine_id, who, scoped.context, trusted.flags, trusted.late != "")
+        who = (trusted.user, scoped.engine_id, scoped.context)
+        sender = (arrival.way.host, who, trusted.flags, trusted.late != "")
         if self._again.offer(sender, raw, arrival.now_ms):
             return False
         inform = self._again_informs.find(sender, raw)
@@ -315,7 +316,7 @@ class Budget:
         return self._left >= 0
 
 
-def _asked(known: Prepared, event: Event, who: bytes, pdu: codec.Pdu, response: bytes) -> again.Inform:
+def _asked(known: Prepared, event: Event, who: informs.Who, pdu: codec.Pdu, response: bytes) -> again.Inform:
     return again.Inform(known, event.labels.get(again.UPTIME_LABEL, ""), who, pdu.varbinds_raw, response)
 
 

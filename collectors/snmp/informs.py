@@ -1,7 +1,8 @@
 """What became of each inform, so that a repeat is answered but never counted as a second occurrence.
 
 Pure. Agents repeat what is not answered in time, v2c ones under a new request id and v3 ones under a new message id.
-What stays is where it came from, whose name it bears, and the varbinds with their sysUpTime.
+What stays is where it came from, whose name it bears, and the varbinds with their sysUpTime. A proxy forwards v3 ones of many
+engines and contexts from one port under one user (RFC 3413 section 3.5), so these stay, too.
 """
 
 import hashlib
@@ -12,10 +13,14 @@ from typing import Generic, TypeVar
 Answer = TypeVar("Answer", bound=Callable[[], object])
 
 
-def identity(host: str, port: int, who: bytes, varbinds: bytes) -> str:
-    """The upstream identity of an inform: ``who`` is its community or user, ``varbinds`` are as received."""
+Who = tuple[bytes, ...]
+"""Whose an inform is: of v2c its community, of v3 the user, the engine whose context it is, and the context."""
+
+
+def identity(host: str, port: int, who: Who, varbinds: bytes) -> str:
+    """The upstream identity of an inform; ``varbinds`` are as received."""
     digest = hashlib.blake2b(digest_size=20)
-    for part in (host.encode(), port.to_bytes(2, "big"), who, varbinds):
+    for part in (host.encode(), port.to_bytes(2, "big"), *who, varbinds):
         digest.update(len(part).to_bytes(4, "big") + part)
     return "snmp:" + digest.hexdigest()
 

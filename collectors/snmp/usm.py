@@ -94,7 +94,7 @@ class Trusted(NamedTuple):
     late: str
     """Why it is outside the time window, if its user is lenient."""
     repeated: bool
-    """An exact repeat of a message for us: answer it if the first was answered, else drop it."""
+    """An exact repeat of an inform for us: answer it if the first was answered, else drop it."""
     keys: Keys
     cipher: Privacy | None
     """What decrypted it, and encrypts the answer."""
@@ -173,6 +173,8 @@ class Usm:
             if repeated and not ours:
                 raise UsmError("an exact repeat of an earlier message", reason=Dropped.REPLAYED)
             scoped, cipher = self._decrypt(message, keys, now_s)
+            if repeated and scoped.pdu[0] != codec.PduType.INFORM:  # an agent may have our engine id for its traps
+                raise UsmError("an exact repeat of an earlier message", reason=Dropped.REPLAYED)
         else:
             keys = self._own_keys[user.name]
             scoped = v3.parse_scoped(message.data)

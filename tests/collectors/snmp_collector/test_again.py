@@ -111,14 +111,14 @@ def test_a_known_inform_is_what_decoding_would_make_of_it(first, later, request_
 
     seen, original = again.AgainInforms(10), inform(ticks=first)
     assert seen.find(HOST, original) is None
-    seen.keep(HOST, original, event_of(decoded(original)[0]), b"public", INTAKE)
+    seen.keep(HOST, original, event_of(decoded(original)[0]), (b"public",), INTAKE)
     for data in (original, inform(ticks=later, request_id=request_id)):
         found = seen.find(HOST, data)
         if found is None:
             assert len(data) != len(original) or again.layout_of(data, 0xA6) != again.layout_of(original, 0xA6)
             continue
         pdu, response = decoded(data)
-        assert found[1:] == (found.uptime, b"public", pdu.varbinds_raw, response)
+        assert found[1:] == (found.uptime, (b"public",), pdu.varbinds_raw, response)
         INTAKE.offer(event_of(pdu))
         found.event.offer(5, found.uptime)
         assert INTAKE.events.pop() == INTAKE.events.pop()
@@ -130,7 +130,7 @@ def test_where_the_tag_of_an_inform_stands_is_known_whatever_the_length():
     seen, event = again.AgainInforms(1000), fresh(trap())
     for size in (*range(150), *range(300, 500), 1400, 1500):
         data = trap(kind=codec.PduType.INFORM, text=bytes(size))
-        seen.keep(HOST, data, event, b"public", INTAKE)
+        seen.keep(HOST, data, event, (b"public",), INTAKE)
         found = seen.find(HOST, data)
         assert (found is None) == (len(data) > 1500)
         if found is not None:
@@ -140,7 +140,7 @@ def test_where_the_tag_of_an_inform_stands_is_known_whatever_the_length():
 def test_an_inform_that_is_not_plainly_built_is_taken_and_not_remembered():
     data = trap(kind=codec.PduType.INFORM) + b"\0"
     seen = again.AgainInforms(10)
-    seen.keep(HOST, data, fresh(data), b"public", INTAKE).offer(7, "0")
+    seen.keep(HOST, data, fresh(data), (b"public",), INTAKE).offer(7, "0")
     assert INTAKE.events.pop() == fresh(data, 7)
     assert seen.find(HOST, data) is None
 

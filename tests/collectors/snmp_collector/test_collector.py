@@ -273,18 +273,23 @@ async def test_reports_are_rationed(serve, sender):
     assert REGISTRY.get_sample_value("tocsin_snmp_reports_total") - sent == 2
 
 
+def sealed(running, *, of_engine=b"", context=b""):
+    """A v3 inform of the user ``ops`` that speaks for an engine, in a context."""
+    ours = running.keep.kept["engine_id"]
+    key = user_key(Auth.SHA256, b"authentic-password")
+    keys = Keys(User(name=b"ops", auth=Auth.SHA256, priv=Priv.NONE, auth_key=key), ours)
+    pdu = codec.encode_pdu(codec.PduType.INFORM, [], request_id=1)
+    built = v3.encode_message(
+        v3.encode_scoped(v3.Scoped(of_engine, context, pdu)),
+        message_id=1, flags=v3.AUTHENTICATED, engine_id=ours, boots=1, time=0, user=b"ops", mac_octets=24,
+    )  # fmt: skip
+    return built.whole[: built.mac_at] + keys.mac(built) + built.whole[built.mac_at + 24 :]
+
+
 async def test_a_captured_v3_inform_is_worth_nothing_elsewhere(serve, sender, secret):
     user = {"name": "ops", "auth": "sha256", "auth_password": secret("AUTH", "authentic-password")}
-    key = user_key(Auth.SHA256, b"authentic-password")
-    pdu = codec.encode_pdu(codec.PduType.INFORM, [], request_id=1)
     async with serve({"users": [user]}) as running:
-        ours = running.keep.kept["engine_id"]
-        keys = Keys(User(name=b"ops", auth=Auth.SHA256, priv=Priv.NONE, auth_key=key), ours)
-        built = v3.encode_message(
-            v3.encode_scoped(v3.Scoped(b"", b"", pdu)),
-            message_id=1, flags=v3.AUTHENTICATED, engine_id=ours, boots=1, time=0, user=b"ops", mac_octets=24,
-        )  # fmt: skip
-        inform = built.whole[: built.mac_at] + keys.mac(built) + built.whole[built.mac_at + 24 :]
+        inform = sealed(running)
         sender.sendto(inform, ("127.0.0.1", running.port))
         await running.settled(inputs=1)
         sender.sendto(inform, ("127.0.0.1", running.port))  # a sender that repeats the very octets is answered
@@ -296,6 +301,18 @@ async def test_a_captured_v3_inform_is_worth_nothing_elsewhere(serve, sender, se
     assert len(running.intake.events) == 1
     assert running.intake.drops == {Dropped.DUPLICATE: 1, Dropped.REPLAYED: 1}
     assert all(v3.parse_message(sender.recv(1000)) for _ in range(2))
+
+
+async def test_what_a_proxy_says_for_two_engines_or_contexts_is_no_repeat(serve, sender, secret):
+    """RFC 3413 section 3.5: it forwards for many from one port, under one user; two that start anew say the same."""
+    user = {"name": "ops", "auth": "sha256", "auth_password": secret("AUTH", "authentic-password")}
+    async with serve({"users": [user]}) as running:
+        for of in ({"of_engine": b"first"}, {"of_engine": b"other"}, {"of_engine": b"other", "context": b"vlan-7"}):
+            sender.sendto(sealed(running, **of), ("127.0.0.1", running.port))
+        await running.settled(inputs=3)
+
+    assert len({event.identity for event in running.intake.events}) == 3
+    assert not running.intake.drops
 
 
 # --- start ---------------------------------------------------------------------------------------

@@ -145,6 +145,18 @@ def test_an_exact_repeat_is_refused():
     assert (error.reason, str(error)) == (Dropped.REPLAYED, "an exact repeat of an earlier message")
 
 
+def test_an_exact_repeat_of_a_trap_that_names_us_as_its_engine_is_refused_too():
+    """Only an inform is answered again; an agent that has our engine id for its own traps gets no second hearing."""
+    receiver = usm()
+    for pdu, pass_again in ((TRAP, False), (INFORM, True)):
+        data = message(pdu, engine_id=OURS, boots=3, time=0)
+        assert not receiver.receive(data, 1000.0).repeated
+        if pass_again:
+            assert receiver.receive(data, 1000.0).repeated
+        else:
+            assert refused(receiver, data).reason is Dropped.REPLAYED
+
+
 def test_repeats_are_remembered_for_a_window_within_a_bound():
     repeats = Repeats(most=100)
     assert not repeats.seen(b"first", 0.0)
