@@ -11,7 +11,7 @@ silent together for most of it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from itertools import islice
@@ -31,7 +31,7 @@ MOST_MEMBERS = 300
 MOST_SITES = 100
 """Sites looked at, of a region or the fleet."""
 MOST_LOOKED = 1_500
-"""Stations looked at, of all these sites together: a look is a part of one turn of the event loop."""
+"""Stations looked at, of all these sites together."""
 
 
 class Level(StrEnum):
@@ -158,15 +158,23 @@ class Sites:
                 for group in self.groups(after.site):
                     self._missing.setdefault(group, set()).add(after.station)
 
-    def judge(self, group: Group, is_overdue: Overdue) -> Verdict:
-        """Whether ``group`` is down."""
+    def judge(self, group: Group, is_overdue: Overdue) -> Generator[int, None, Verdict]:
+        """Whether ``group`` is down.
+
+        Whoever asks may do something else between two sites: told is how many stations were looked at since.
+        """
         if group.level is Level.SITE:
             owing, of = self._count(group.name, is_overdue, most=MOST_MEMBERS)
+            yield of
         else:
             sites = _some(self._stations if group.level is Level.FLEET else self._sites.get(group.name, {}), MOST_SITES)
             each = MOST_LOOKED // max(1, len(sites))
-            seen = [self._hit(site, is_overdue, most=each) for site in sites if site]
-            owing, of = sum(seen), len(seen)
+            owing = of = 0
+            for site in filter(None, sites):
+                overdue, looked = self._count(site, is_overdue, most=each)
+                owing += looked > 0 and overdue >= DOWN * looked
+                of += 1
+                yield looked
         if owing < FEWEST or owing < SUSPECTED * of:
             return Verdict.FINE
         return Verdict.DOWN if owing >= DOWN * of else Verdict.SUSPECTED
@@ -213,10 +221,6 @@ class Sites:
     def _count(self, site: str, is_overdue: Overdue, *, most: int) -> tuple[int, int]:
         names = _some(self._stations.get(site, {}), min(most, MOST_MEMBERS))
         return sum(map(is_overdue, names)), len(names)
-
-    def _hit(self, site: str, is_overdue: Overdue, *, most: int) -> bool:
-        owing, of = self._count(site, is_overdue, most=most)
-        return of > 0 and owing >= DOWN * of
 
     def _names(self, group: Group) -> Iterator[str]:
         match group.level:

@@ -1,7 +1,7 @@
 """The watch over stations: beats come in from every collector, silence becomes an event.
 
 `watch` keeps the stations and their deadlines, `edges` brings what changed for people to the disk and `unsaved` the rest,
-`outages` tells what many silent stations have in common. What silence means is decided by `gateway.core`: `heartbeat` (one station), `sites`
+`outages` tells what many silent stations have in common; `turn` bounds how many are looked at without a break. What silence means is decided by `gateway.core`: `heartbeat` (one station), `sites`
 (many), `feed` (whether we can believe what we hear).
 
 On failure: an edge is told first and its station stored next, before the beat is acknowledged: whenever we die, the

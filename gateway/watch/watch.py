@@ -27,13 +27,14 @@ from gateway.core.heartbeat import (
 )
 from gateway.core.pace import Budget
 from gateway.core.reason import Dropped
-from gateway.core.sites import FLEET, Group, Level, Sites, Verdict, age_s, live, overdue
+from gateway.core.sites import FLEET, MOST_MEMBERS, Group, Level, Overdue, Sites, Verdict, age_s, live, overdue
 from gateway.core.station import EXPECTED, Policy, Signal, Station, StationState, StationVerb, stands_alone
 from gateway.core.wheel import Wheel
 from gateway.plugin import Clock, Overloaded, Receipt
 from gateway.store.api import Store, StoreError
 from gateway.watch.edges import Edges, Emitter, without
 from gateway.watch.outages import Outages
+from gateway.watch.turn import LOOKS_MOST, Turn
 from gateway.watch.unsaved import Unsaved
 
 log = structlog.get_logger()
@@ -41,8 +42,8 @@ log = structlog.get_logger()
 TICK_S = 1.0
 LOAD_MOST = 10_000
 """Stations taken up at once: what a million leave behind on their way here would stay in the memory."""
-DUE_MOST = 1_000
-"""Stations looked at before the loop gets its turn."""
+TELL_LOOKS = 5
+"""To tell of a station takes as long as so many looks."""
 PATIENCE = 1.5
 """While its neighbours are suspected, a station goes down only when it is silent for this many intervals and its grace."""
 SCHEDULE_PATIENCE_S = 300.0
@@ -97,6 +98,7 @@ class Watch:
         """When we last knew that we hear."""
         self._wheel = Wheel(tick_s=TICK_S)
         self._ticked = asyncio.Event()
+        self._turn = Turn()
 
     def _set(
         self,
@@ -349,7 +351,7 @@ class Watch:
         return outlived(station, policy, observed_s=self._observed_now(), now_ms=now_ms)
 
     def _told(self, name: str) -> None:
-        self._unsaved.changed.add(name)
+        self._unsaved.changed([name])
 
     def _keep(self, station: Station) -> None:
         before = self._stations.get(station.station)
@@ -439,7 +441,7 @@ class Watch:
             observed_s, now_ms = self._observed_now(), self._clock.now_ms()
             verdicts: dict[Group, Verdict] = {}
             falling = []
-            for name in self._wheel.due(observed_s, limit=DUE_MOST):
+            for name in self._wheel.due(observed_s, limit=LOOKS_MOST):
                 station = self._stations.get(name)
                 if station is None:
                     continue  # it was forgotten while we told an outage
@@ -451,9 +453,10 @@ class Watch:
                 if signals:
                     falling.append((telling(station), after, signals))
                 self._keep(falling[-1][0] if signals else after)
+                await self._turn.took()
             if falling:
                 await self._tell_silence(falling)
-            await asyncio.sleep(0)
+            await self._turn.ends()
 
     async def _tell_silence(self, falling: list[tuple[Station, Station, tuple[Signal, ...]]]) -> None:
         """Tell who is down; what the disk refuses stays due."""
@@ -468,6 +471,7 @@ class Watch:
             if self._stations.get(after.station) is before:  # no beat came meanwhile
                 self._keep(after)
                 waiting.append((before, after, signals, self._edges.tell(after, signals)))
+                await self._turn.took(TELL_LOOKS)
         for before, after, signals, stored in waiting:
             self._edges.settles(stored, after.station)
             try:
@@ -485,8 +489,9 @@ class Watch:
 
     # --- what stations have in common ---------------------------------------------------------------
 
-    def _is_overdue(self, name: str) -> bool:
-        return overdue(self._stations[name], observed_s=self._observed_now())
+    def _overdue_now(self) -> Overdue:
+        observed_s = self._observed_now()
+        return lambda name: overdue(self._stations[name], observed_s=observed_s)
 
     async def _together(
         self, station: Station, after: Station, signals: tuple[Signal, ...], verdicts: dict[Group, Verdict]
@@ -504,7 +509,7 @@ class Watch:
         for group in groups:
             verdict = verdicts.get(group)
             if verdict is None:
-                verdict = verdicts[group] = self._judged(group)
+                verdict = verdicts[group] = await self._judged(group)
             if verdict is Verdict.DOWN:
                 begun = await self._outages.begin(group, station.collector, self._sites)
                 return (covered(after, told=station.told), ()) if begun else (later, ())
@@ -520,22 +525,23 @@ class Watch:
             return waited_s >= station.grace_s + SCHEDULE_PATIENCE_S
         return age_s(station, observed_s=self._observed_now()) >= PATIENCE * station.interval_s + station.grace_s
 
-    def _judged(self, group: Group) -> Verdict:
+    async def _judged(self, group: Group) -> Verdict:
         if group == FLEET and self._feed.quiet:
             return Verdict.DOWN
-        return self._sites.judge(group, self._is_overdue)
+        return await self._turn.through(self._sites.judge(group, self._overdue_now()))
 
     async def _end_outages(self) -> None:
         """Tell which groups are back; who is still missing then has its whole time to come back, too."""
         for group in self._outages:
             if self._feed.trusted and not (group == FLEET and self._feed.quiet):
-                if not self._sites.over(group, self._is_overdue) or not await self._outages.end(group, self._sites):
+                over = self._sites.over(group, self._overdue_now())
+                await self._turn.took(MOST_MEMBERS)
+                if not over or not await self._outages.end(group, self._sites):
                     continue
-                for number, name in enumerate(self._sites.missing(group), start=1):
+                for name in self._sites.missing(group):
                     if (station := self._stations.get(name)) is not None:
                         self._uncover(station)
-                    if number % DUE_MOST == 0:
-                        await asyncio.sleep(0)
+                    await self._turn.took()
 
     def _uncover(self, station: Station) -> None:
         """Give a covered station its time to come back, if no outage covers it any more."""
