@@ -3,7 +3,8 @@
 A station that is about to go down is looked at together with its neighbours. At least half of a site's stations (and no
 fewer than three) overdue: the site is down. At least half of a region's sites (and no fewer than three) hit in this way:
 the region; and so the fleet. The widest that holds is told once, as an *outage*; stations that it covers raise nothing
-of their own unless they outlive it.
+of their own unless they outlive it. It ends by the same measure: when fewer than half of the site's stations are still
+out, or fewer than half of the sites.
 
 A group that looks bad but isn't down yet is *suspected*: whoever decides waits a little, so that the first of many
 silent stations is not told alone. A site's silence as such proves nothing: stations that beat by the same minute are
@@ -11,8 +12,8 @@ silent together for most of it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from itertools import islice
 from typing import Any
@@ -120,12 +121,10 @@ class Sites:
     def __init__(self, region_of: Callable[[str], str] = lambda _site: "") -> None:
         """Take the region of a site from ``region_of`` (empty: none)."""
         self._region_of = region_of
-        self._stations: dict[str, dict[str, None]] = {}
-        """Live stations by site."""
+        self._places: dict[str, _Place] = {}
+        """By site, those that have a live or covered station."""
         self._sites: dict[str, dict[str, None]] = {}
-        """Sites by region."""
-        self._missing: dict[Group, set[str]] = {}
-        """Covered stations of each group that has some."""
+        """Of these by region."""
         self.states: Counter[StationState] = Counter()
         """Stations in each state, live or not."""
         self.live = 0
@@ -145,99 +144,126 @@ class Sites:
         """A station has changed, has come, or has gone: keep account of it."""
         if before is not None:
             self.states[before.state] -= 1
-            if live(before):
-                self._leaves(before)
-            if before.covered:
-                for group in self.groups(before.site):
-                    self._missing.get(group, set()).discard(before.station)
+            self._leaves(before)
         if after is not None:
             self.states[after.state] += 1
-            if live(after):
-                self._joins(after)
-            if after.covered:
-                for group in self.groups(after.site):
-                    self._missing.setdefault(group, set()).add(after.station)
+            self._joins(after)
 
     def judge(self, group: Group, is_overdue: Overdue) -> Generator[int, None, Verdict]:
         """Whether ``group`` is down.
 
         Whoever asks may do something else between two sites: told is how many stations were looked at since.
         """
+        owing = of = 0
         if group.level is Level.SITE:
-            owing, of = self._count(group.name, is_overdue, most=MOST_MEMBERS)
+            owing, of = self._overdue(group.name, is_overdue, most=MOST_MEMBERS)
             yield of
         else:
-            sites = _some(self._stations if group.level is Level.FLEET else self._sites.get(group.name, {}), MOST_SITES)
-            each = MOST_LOOKED // max(1, len(sites))
-            owing = of = 0
+            sites, each = self._some_sites(group)
             for site in filter(None, sites):
-                overdue, looked = self._count(site, is_overdue, most=each)
+                overdue, looked = self._overdue(site, is_overdue, most=each)
                 owing += looked > 0 and overdue >= DOWN * looked
-                of += 1
+                of += looked > 0
                 yield looked
         if owing < FEWEST or owing < SUSPECTED * of:
             return Verdict.FINE
         return Verdict.DOWN if owing >= DOWN * of else Verdict.SUSPECTED
 
-    def over(self, group: Group, is_overdue: Overdue) -> bool:
-        """Whether an outage of ``group`` has ended: fewer than half of its stations are still missing."""
-        missing = len(self._missing.get(group, ()))
-        if missing >= DOWN * (missing + self._live_in(group)):
-            return missing == 0
-        names = list(islice(self._names(group), MOST_MEMBERS))
-        late = sum(map(is_overdue, names)) * (self._live_in(group) / len(names) if names else 0)
-        return missing + late < DOWN * (missing + self._live_in(group))
+    def over(self, group: Group, is_overdue: Overdue) -> Generator[int, None, bool]:
+        """Whether an outage of ``group`` has ended: fewer than half of it are still out, as told by `judge`.
+
+        What is covered is out, and what owes a beat. What stands nowhere is one more site.
+        """
+        if group.level is Level.SITE:
+            out, of = self._out(group.name, is_overdue, most=MOST_MEMBERS)
+            yield min(of, MOST_MEMBERS)
+            return out < DOWN * of or not of
+        sites, each = self._some_sites(group)
+        hit = 0
+        for site in sites:
+            out, of = self._out(site, is_overdue, most=each)
+            hit += out >= DOWN * of
+            yield min(of, each)
+        return hit < DOWN * len(sites) or not sites
 
     def members(self, group: Group) -> list[str]:
         """The stations of a group that are live or missing."""
-        return [*self._names(group), *self._missing.get(group, ())]
+        return [name for place in self._of(group) for names in (place.live, place.covered) for name in names]
 
     def missing(self, group: Group) -> frozenset[str]:
         """Its stations that are covered."""
-        return frozenset(self._missing.get(group, ()))
+        return frozenset(name for place in self._of(group) for name in place.covered)
 
     # --- inside -----------------------------------------------------------------------------------
 
     def _joins(self, station: Station) -> None:
-        site = station.site
-        if site not in self._stations:
-            self._stations[site] = {}
-            if region := self._region_of(site):
-                self._sites.setdefault(region, {})[site] = None
-        self._stations[site][station.station] = None
-        self.live += 1
-        self.per_s += 1 / station.interval_s
+        lives = live(station)
+        if not lives and not station.covered:
+            return
+        place = self._places.get(station.site)
+        if place is None:
+            place = self._places[station.site] = _Place()
+            if region := self._region_of(station.site):
+                self._sites.setdefault(region, {})[station.site] = None
+        if station.covered:
+            place.covered.add(station.station)
+        if lives:
+            place.live[station.station] = None
+            self.live += 1
+            self.per_s += 1 / station.interval_s
 
     def _leaves(self, station: Station) -> None:
-        site = station.site
-        self._stations[site].pop(station.station, None)
-        if not self._stations[site]:
-            del self._stations[site]
-            if region := self._region_of(site):
-                self._sites[region].pop(site, None)
-        self.live -= 1
-        self.per_s = max(0.0, self.per_s - 1 / station.interval_s) if self.live else 0.0
+        place = self._places.get(station.site)
+        if place is None:
+            return
+        place.covered.discard(station.station)
+        if live(station):
+            place.live.pop(station.station, None)
+            self.live -= 1
+            self.per_s = max(0.0, self.per_s - 1 / station.interval_s) if self.live else 0.0
+        if not place.live and not place.covered:
+            del self._places[station.site]
+            if region := self._region_of(station.site):
+                self._sites[region].pop(station.site, None)
 
-    def _count(self, site: str, is_overdue: Overdue, *, most: int) -> tuple[int, int]:
-        names = _some(self._stations.get(site, {}), min(most, MOST_MEMBERS))
+    def _overdue(self, site: str, is_overdue: Overdue, *, most: int) -> tuple[int, int]:
+        """How many live stations of a site are overdue, of how many that were looked at."""
+        place = self._places.get(site)
+        names = _some(place.live, min(most, MOST_MEMBERS)) if place else []
         return sum(map(is_overdue, names)), len(names)
 
-    def _names(self, group: Group) -> Iterator[str]:
+    def _out(self, site: str, is_overdue: Overdue, *, most: int) -> tuple[float, int]:
+        """How many stations of a site are covered or overdue, as far as some of them tell, of how many."""
+        place = self._places.get(site)
+        if place is None:
+            return 0, 0
+        overdue, looked = self._overdue(site, is_overdue, most=most)
+        late = overdue * len(place.live) / looked if looked else 0
+        return len(place.covered) + late, len(place.covered) + len(place.live)
+
+    def _some_sites(self, group: Group) -> tuple[list[str], int]:
+        """Sites from all over a region or the fleet, and how many stations of each to look at."""
+        sites = _some(self._places if group.level is Level.FLEET else self._sites.get(group.name, {}), MOST_SITES)
+        return sites, MOST_LOOKED // max(1, len(sites))
+
+    def _of(self, group: Group) -> Iterator["_Place"]:
         match group.level:
             case Level.SITE:
-                yield from self._stations.get(group.name, {})
+                sites: Iterable[str] = (group.name,) if group.name in self._places else ()
             case Level.REGION:
-                for site in self._sites.get(group.name, {}):
-                    yield from self._stations.get(site, {})
+                sites = self._sites.get(group.name, ())
             case Level.FLEET:
-                for names in self._stations.values():
-                    yield from names
+                sites = self._places
+        return (self._places[site] for site in sites)
 
-    def _live_in(self, group: Group) -> int:
-        if group.level is Level.FLEET:
-            return self.live
-        sites = [group.name] if group.level is Level.SITE else list(self._sites.get(group.name, {}))
-        return sum(len(self._stations.get(site, ())) for site in sites)
+
+@dataclass(slots=True)
+class _Place:
+    """What stands at one site."""
+
+    live: dict[str, None] = field(default_factory=dict)
+    """In the order in which they came."""
+    covered: set[str] = field(default_factory=set)
 
 
 def _some(names: Collection[str], most: int) -> list[str]:

@@ -27,7 +27,7 @@ from gateway.core.heartbeat import (
 )
 from gateway.core.pace import Budget
 from gateway.core.reason import Dropped
-from gateway.core.sites import FLEET, MOST_MEMBERS, Group, Level, Overdue, Sites, Verdict, age_s, live, overdue
+from gateway.core.sites import FLEET, Group, Level, Overdue, Sites, Verdict, age_s, live, overdue
 from gateway.core.station import EXPECTED, Policy, Signal, Station, StationState, StationVerb, stands_alone
 from gateway.core.wheel import Wheel
 from gateway.plugin import Clock, Overloaded, Receipt
@@ -534,8 +534,7 @@ class Watch:
         """Tell which groups are back; who is still missing then has its whole time to come back, too."""
         for group in self._outages:
             if self._feed.trusted and not (group == FLEET and self._feed.quiet):
-                over = self._sites.over(group, self._overdue_now())
-                await self._turn.took(MOST_MEMBERS)
+                over = await self._turn.through(self._sites.over(group, self._overdue_now()))
                 if not over or not await self._outages.end(group, self._sites):
                     continue
                 for name in self._sites.missing(group):

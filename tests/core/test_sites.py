@@ -1,6 +1,8 @@
 """Many silent stations are one trouble; one silent station among many that speak is its own."""
 
 from collections import Counter
+from collections.abc import Generator
+from typing import TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,6 @@ from gateway.core.sites import (
     Group,
     Level,
     Outage,
-    Overdue,
     Sites,
     Verdict,
     live,
@@ -22,10 +23,10 @@ from gateway.core.station import Station, StationState
 
 SITE, REGION = Group(Level.SITE, "lyon"), Group(Level.REGION, "rhone")
 NOW_S = 1000.0
+T = TypeVar("T")
 
 
-def judged(sites: Sites, group: Group, is_overdue: Overdue) -> Verdict:
-    looking = sites.judge(group, is_overdue)
+def told(looking: Generator[int, None, T]) -> T:
     while True:
         try:
             next(looking)
@@ -67,10 +68,10 @@ class Bench:
         return overdue(self.stations[name], observed_s=NOW_S)
 
     def judge(self, group: Group) -> Verdict:
-        return judged(self.sites, group, self.overdue)
+        return told(self.sites.judge(group, self.overdue))
 
     def over(self, group: Group) -> bool:
-        return self.sites.over(group, self.overdue)
+        return told(self.sites.over(group, self.overdue))
 
 
 def test_half_of_a_site_and_no_fewer_than_three_are_the_site() -> None:
@@ -121,7 +122,7 @@ def test_a_look_at_many_sites_looks_all_over_them_and_at_no_more_stations_than_a
         looked.append(name)
         return bench.overdue(name)
 
-    assert judged(bench.sites, FLEET, overdue) is Verdict.SUSPECTED  # a third, though it came first
+    assert told(bench.sites.judge(FLEET, overdue)) is Verdict.SUSPECTED  # a third, though it came first
     assert len(looked) <= MOST_LOOKED
     assert len({name.rpartition("-")[0] for name in looked}) >= MOST_SITES // 2
 
@@ -168,19 +169,46 @@ def test_an_outage_of_stations_that_are_gone_is_over() -> None:
     assert (bench.over(SITE), bench.over(FLEET), bench.over(REGION)) == (True, True, True)
 
 
-def test_an_outage_of_a_region_or_the_fleet_is_over_as_that_of_a_site_is() -> None:
+def test_an_outage_of_a_region_or_the_fleet_is_over_when_fewer_than_half_of_its_sites_are_out() -> None:
     bench = Bench()
     bench.put("lyon", 3, 3, covered=3)
     bench.put("vienne", 2, 4)
     bench.put("x", 0, 3)
     assert (bench.over(REGION), bench.over(FLEET)) == (False, False)
     bench.put("vienne", 0, 4)
-    assert (bench.over(REGION), bench.over(FLEET)) == (True, True)
+    assert (bench.over(REGION), bench.over(FLEET)) == (False, True)
+    bench.put("lyon", 1, 3)
+    assert bench.over(REGION)
     assert sorted(bench.sites.members(REGION)) == [*(f"lyon-{n}" for n in range(3)), *(f"vienne-{n}" for n in range(4))]
     assert len(bench.sites.members(FLEET)) == 10
     for number in range(3):
         bench.keep(None, f"x-{number}")
     assert len(bench.sites.members(FLEET)) == 7
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 12), st.integers(0, 100)), min_size=3, max_size=110),
+    st.integers(0, 100),
+)
+def test_what_has_just_been_judged_down_is_not_over_however_much_of_it_is_covered(sites, covered_percent) -> None:
+    bench = Bench()
+    for number, (size, silent_percent) in enumerate(sites):
+        bench.put(f"s{number}", round(size * silent_percent / 100), size)
+    if bench.judge(FLEET) is not Verdict.DOWN:
+        return
+    assert not bench.over(FLEET)
+    for number, (size, silent_percent) in enumerate(sites):  # those that are silent are covered one by one
+        silent = round(size * silent_percent / 100)
+        bench.put(f"s{number}", silent, size, covered=silent * covered_percent // 100)
+    assert not bench.over(FLEET)
+
+
+def test_of_a_fleet_that_stands_nowhere_the_outage_is_over_when_fewer_than_half_are_out() -> None:
+    bench = Bench()
+    bench.put("", 6, 10, covered=5)
+    assert not bench.over(FLEET)
+    bench.put("", 4, 10, covered=3)
+    assert bench.over(FLEET)
 
 
 def test_an_outage_reads_back_as_it_was_stored() -> None:
