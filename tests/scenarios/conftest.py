@@ -149,7 +149,7 @@ class House:
         """Wait until everything received is committed and the outbox is empty."""
 
         async def look() -> bool:
-            self.app.engine._want()
+            self.app.engine._commits.want()
             return not len(self.app.engine._pending) and not (await self.get("/api/v1/outbox"))["items"]
 
         await self.eventually(look, what="quiet")
