@@ -1,6 +1,7 @@
 """Delivery: takes operations from the outbox to the sinks, and writes down how each attempt ended.
 
-`delivery` claims, paces, judges and settles; `calls` says what one attempt does at the tracker.
+`delivery` paces and judges; `booking` writes into the outbox what has ended and takes what is next; `calls` says what one
+attempt does at the tracker.
 
 Failure semantics: an operation's intent is on disk before its call. A call that surely changed nothing is tried again
 with back-off; one whose outcome nobody knows is looked for before it is sent again; one that the tracker refuses for

@@ -9,18 +9,15 @@ from functools import partial
 import structlog
 
 from gateway import metrics
-from gateway.core.decision import Entry, OperationKind
-from gateway.core.draft import NOBODY
-from gateway.core.gather import is_parent
 from gateway.core.operation import Operation, OperationState, dead, failed, look_failed, unknown
 from gateway.core.pace import Breaker, Budget
 from gateway.core.reason import Failed, Reason
-from gateway.core.sweep import planned
 from gateway.core.text import one_line
+from gateway.delivery.booking import Booking
 from gateway.delivery.calls import Calls, Result, Work
 from gateway.dry import DrySink
 from gateway.plugin import Clock, FindsDuplicates, Reject, Retry, Sink, SinkError, SinkPlugin, Unauthorized
-from gateway.store.api import Store, StoreError, Transaction
+from gateway.store.api import Store, StoreError
 
 log = structlog.get_logger()
 
@@ -60,7 +57,6 @@ class SinkDelivery:
         self.sink = sink
         self.breaker = Breaker()
         self._plugin = plugin
-        self._store = store
         self._clock = clock
         self._chance = chance
         self._calls = Calls(name, sink, plugin, clock=clock, page=page, chance=chance)
@@ -70,7 +66,9 @@ class SinkDelivery:
         self._ending = False
         self._budget = Budget(per_s=plugin.calls_per_s, burst=max(1.0, 2 * plugin.calls_per_s))
         self._wake = asyncio.Event()
-        self._active = 0
+        self._booking = Booking(
+            name, plugin, store=store, clock=clock, finds_duplicates=isinstance(sink, FindsDuplicates)
+        )
         self._resting = asyncio.Event()
         self._resting.set()
         metrics.SINK_UP.labels(name).set(1)
@@ -81,65 +79,50 @@ class SinkDelivery:
 
     async def run(self) -> None:
         """Serve until cancelled; calls under way then have an unknown outcome, settled after the next start."""
-        async with asyncio.TaskGroup() as calls:
-            while True:
-                self._wake.clear()
-                wait_s = await self._round(calls)
-                if wait_s > 0:
-                    await self._clock.wait(self._wake, min(wait_s, LONGEST_SLEEP_S))
+        try:
+            async with asyncio.TaskGroup() as calls:
+                while True:
+                    self._wake.clear()
+                    wait_s = await self._round(calls)
+                    if wait_s > 0:
+                        await self._clock.wait(self._wake, min(wait_s, LONGEST_SLEEP_S))
+        finally:
+            self._booking.stop()
 
     async def rest(self) -> None:
-        """Begin no more calls; return when none is under way."""
+        """Begin no more calls; return when none is under way, and how each ended is written down."""
         self._ending = True
         await self._resting.wait()
 
     async def _round(self, calls: asyncio.TaskGroup) -> float:
-        """Start what may be started now; seconds until there may be more."""
+        """Write down what has ended, and start what may be started now; seconds until there may be more."""
         now_s = self._clock.monotonic_s()
-        free = CONCURRENT_CALLS - self._active if self.breaker.closed else 1 - self._active
-        if free <= 0 or self._ending:
-            return LONGEST_SLEEP_S  # a finished call wakes us
-        wait_s = max(self.breaker.wait_s(now_s=now_s), self._budget.wait_s(now_s=now_s))
-        if wait_s > 0:
+        most, wait_s = self._room(now_s)
+        if not most and not self._booking.ended:
             return wait_s
         self._resting.clear()  # what is being claimed is as good as under way
-        most = min(free, max(1, int(self._budget.tokens)))
-        claiming = self._store.submit(lambda tx: self._claim(tx, most))
         try:
-            claimed, next_ms = await asyncio.shield(claiming)
+            booked = await self._booking.book(most)
         except StoreError:
             self._rest_if_idle()
             return SETTLE_RETRY_S
-        except asyncio.CancelledError:
-            claiming.add_done_callback(self._unclaim)
-            raise
-        self._active += len(claimed)
         self._rest_if_idle()
-        for work in claimed:
+        for work in booked.claimed:
             self._budget.spend(now_s=now_s)
             call = calls.create_task(self._attempt(work), name=f"{self.name}-{work.operation.id}")
             call.add_done_callback(partial(self._ended, work.operation))
-        if claimed:
+        if booked.more:
             return 0.0
-        return LONGEST_SLEEP_S if next_ms is None else max(0.05, (next_ms - self._clock.now_ms()) / 1000)
+        return LONGEST_SLEEP_S if booked.next_ms is None else max(0.05, (booked.next_ms - self._clock.now_ms()) / 1000)
 
-    def _claim(self, tx: Transaction, limit: int) -> tuple[list[Work], int | None]:
-        claimed = []
-        for operation in tx.claim(self.name, now_ms=self._clock.now_ms(), limit=limit):
-            incident = tx.incident(operation.incident)
-            if incident is None:
-                tx.settle(None, claimed=operation)
-                continue
-            other, attachment = None, None
-            if operation.kind is OperationKind.LINK:
-                other = tx.ticket(operation.body["incident"], self.name)
-            if operation.kind is OperationKind.ATTACH:
-                attachment = tx.attachment(incident.id, operation.body["sha256"])
-            ticket = tx.ticket(incident.id, self.name)
-            at = (self._clock.now_ms(), self._clock.monotonic_s())
-            family = tx.family(incident.id) if is_parent(incident) else NOBODY
-            claimed.append(Work(operation, incident, ticket, other, attachment, *at, family))
-        return claimed, tx.next_operation_ms(self.name)
+    def _room(self, now_s: float) -> tuple[int, float]:
+        """How many calls may begin; if none, seconds until some may."""
+        under_way = self._booking.under_way
+        free = CONCURRENT_CALLS - under_way if self.breaker.closed else 1 - under_way
+        if free <= 0 or self._ending:
+            return 0, LONGEST_SLEEP_S  # a finished call wakes us
+        wait_s = max(self.breaker.wait_s(now_s=now_s), self._budget.wait_s(now_s=now_s))
+        return (0, wait_s) if wait_s > 0 else (min(free, max(1, int(self._budget.tokens))), 0.0)
 
     # --- one attempt ------------------------------------------------------------------------------
 
@@ -161,43 +144,17 @@ class SinkDelivery:
             why = result.operation.error
             log.error("operation.died", sink=self.name, operation=operation.id, incident=operation.incident, why=why)
             result = replace(result, said=(Reason.UNCHANGED, f"{self.name} refused: {why}"))
-        await self._settle(work, result)
+        self._booking.ended.append((work, result))
 
     def _ended(self, operation: Operation, call: asyncio.Task[None]) -> None:
-        self._active -= 1
-        self._rest_if_idle()
-        self._wake.set()
         if call.cancelled():
-            self._cut_short(operation)
+            self._booking.cut_short(operation)
+            self._rest_if_idle()
+        self._wake.set()
 
     def _rest_if_idle(self) -> None:
-        if self._active == 0:
+        if self._booking.open == 0:
             self._resting.set()
-
-    def _cut_short(self, operation: Operation) -> None:
-        """We stop while the call is under way: nobody knows how it ends. That is no crash, and not the operation's fault."""
-        now_ms = self._clock.now_ms()
-        if operation.state is OperationState.UNKNOWN:
-            after = replace(operation, next_ms=now_ms)
-        else:
-            after = unknown(operation, "stopped during the call", now_ms=now_ms, lags_s=self._plugin.search_lag_s)
-        # Not awaited, for we are cancelled: the store closes after us, and finishes what waits.
-        # If it refuses, the next start finds the operation in flight.
-        self._store.submit(lambda tx: tx.settle(after, claimed=operation)).add_done_callback(_heeded)
-
-    def _unclaim(self, claiming: asyncio.Future[tuple[list[Work], int | None]]) -> None:
-        """We stopped while operations were being claimed: put them back, for nothing was sent."""
-        if claiming.cancelled() or claiming.exception() is not None:
-            return
-        for work in claiming.result()[0]:
-            self._put_back(work.operation)
-
-    def _put_back(self, operation: Operation) -> None:
-        now_ms = self._clock.now_ms()
-        before = replace(operation, next_ms=now_ms)
-        if operation.state is OperationState.INFLIGHT:
-            before = replace(before, state=OperationState.PENDING, attempts=operation.attempts - 1)
-        self._store.submit(lambda tx: tx.settle(before, claimed=operation)).add_done_callback(_heeded)
 
     # --- how it ended -----------------------------------------------------------------------------
 
@@ -251,55 +208,3 @@ class SinkDelivery:
         if not self._credentials_good:
             self._credentials_good = True
             self._tell_accepted(self.name)
-
-    async def _settle(self, work: Work, result: Result) -> None:
-        """Write down how it ended, however long the disk refuses: the call has been made."""
-
-        def settle(tx: Transaction) -> None:
-            if not tx.settle(result.operation, claimed=work.operation):
-                return
-            if self._doubtful(work, result):
-                tx.plan_sweep(
-                    planned(
-                        incident=work.incident.id,
-                        sink=self.name,
-                        key=work.ticket.key,
-                        since_ms=work.since_ms,
-                        now_ms=self._clock.now_ms(),
-                    )
-                )
-            if result.ticket is not None:
-                tx.save_ticket(result.ticket)
-            if result.said is not None:
-                reason, text = result.said
-                tx.add_entry(work.incident.id, Entry(at_ms=self._clock.now_ms(), reason=reason, text=text))
-
-        write: Callable[[Transaction], None] = settle
-        while True:
-            try:
-                return await self._store.run(write)
-            except StoreError:
-                await self._clock.sleep(SETTLE_RETRY_S)
-            except Exception as error:
-                log.exception("attempt.not_recorded", sink=self.name, operation=work.operation.id)
-                lost = dead(work.operation, one_line(f"how it ended could not be written down: {error}", 500))
-                write = partial(_settle_only, operation=lost, claimed=work.operation)
-
-    def _doubtful(self, work: Work, result: Result) -> bool:
-        """Whether a second ticket may come to light one day: the creation is, or was, of unknown outcome."""
-        after = result.operation
-        return (
-            isinstance(self.sink, FindsDuplicates)
-            and work.operation.kind is OperationKind.SYNC
-            and work.ticket.ref is None
-            and OperationState.UNKNOWN in {work.operation.state, after.state if after else None}
-        )
-
-
-def _heeded(done: asyncio.Future[bool]) -> None:
-    if not done.cancelled():
-        done.exception()
-
-
-def _settle_only(tx: Transaction, *, operation: Operation, claimed: Operation) -> None:
-    tx.settle(operation, claimed=claimed)

@@ -1,6 +1,7 @@
 """The desk as a library: what the sink writes, what people do, what pages show; one SQLite file, any number of readers.
 
-Every method is one transaction, returns when it is on disk, and blocks: call it off the event loop. What people do
+Every method is one transaction (or a part of the one of `Desk.together`), returns when it is on disk, and blocks: call it
+off the event loop. What people do
 (`Desk.close`, `Desk.set_impact`, ...) is signed with their name and seen later by `sinks.local.sink.LocalSink.observe`.
 """
 
@@ -47,6 +48,17 @@ class Desk:
     def shut(self) -> None:
         """Close the file."""
         self._db.close()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let all that is done inside be one transaction; a method that fails inside is undone alone."""
+        with self._transaction():
+            yield
+
+    @property
+    def is_together(self) -> bool:
+        """Whether the transaction of `together` lasts: SQLite ends it itself when the disk is full, or fails."""
+        return self._db.in_transaction
 
     # --- what pages show ---
 
@@ -248,14 +260,21 @@ class Desk:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+        begin, end, *undo = _WITHIN if self._db.in_transaction else _ALONE
+        self._db.execute(begin)
         try:
             yield
-            self._db.execute("COMMIT")
+            self._db.execute(end)
         except BaseException:
             if self._db.in_transaction:  # SQLite ends it itself after some errors
-                self._db.execute("ROLLBACK")
+                for words in undo:
+                    self._db.execute(words)
             raise
+
+
+_ALONE = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+_WITHIN = ("SAVEPOINT one", "RELEASE one", "ROLLBACK TO one", "RELEASE one")
+"""How a transaction, and one within another, begins, ends, and is undone."""
 
 
 _TOLD = frozenset({"state", "impact", "owner", "title"})

@@ -1,4 +1,4 @@
-"""The sink on the desk: each call is one transaction in the desk's own thread, so the event loop never waits for a disk."""
+"""The sink on the desk: calls are transactions in the desk's own thread, so the event loop never waits for a disk."""
 
 import asyncio
 import sqlite3
@@ -13,6 +13,7 @@ from gateway.core.ticket import Comment, Observation, TicketDraft, TicketRef
 from gateway.plugin import Finding, Host, Reject, Retry, TicketRemark, TicketView
 from sinks.local.config import LocalConfig
 from sinks.local.desk import Desk, NoSuchTicket
+from sinks.local.thread import DeskThread
 from sinks.local.ticket import TOCSIN, Change, Ticket, name_of
 
 T = TypeVar("T")
@@ -23,8 +24,8 @@ BIGGEST = 2**63 - 1
 class LocalSink:
     """Implements `gateway.plugin.Sink` with comments that are found again, links, files, a page and a set-up check."""
 
-    def __init__(self, desk: Desk, worker: ThreadPoolExecutor, config: LocalConfig, *, page_url: str = "") -> None:
-        self._desk, self._worker, self._config, self._page_url = desk, worker, config, page_url
+    def __init__(self, thread: DeskThread, config: LocalConfig, *, page_url: str = "") -> None:
+        self._thread, self._config, self._page_url = thread, config, page_url
 
     async def find(self, key: str, *, since_ms: int) -> TicketRef | None:  # noqa: ARG002 -- the key is unique for ever
         """The ticket with this key."""
@@ -110,11 +111,11 @@ class LocalSink:
 
         Raises:
             Reject: the ticket is not there.
-            Retry: the file is locked, full or damaged. Nothing happened: every call is one transaction, and repeating
+            Retry: the file is locked, full or damaged. Nothing happened: every call is undone as a whole, and repeating
                 any of them is harmless.
         """
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, call, self._desk)
+            return await self._thread.ask(call)
         except NoSuchTicket as error:
             raise Reject(str(error)) from error
         except sqlite3.Error as error:
@@ -151,7 +152,7 @@ async def build(config: LocalConfig, host: Host) -> AsyncIterator[LocalSink]:
             lambda: Desk(host.state_dir / config.file, now_ms=host.clock.now_ms, busy_timeout_s=config.busy_timeout_s),
         )
         try:
-            yield LocalSink(desk, worker, config, page_url=page_url)
+            yield LocalSink(DeskThread(desk, worker), config, page_url=page_url)
         finally:
             worker.submit(desk.shut)  # in its thread: a call that was cancelled may still be running there
     finally:

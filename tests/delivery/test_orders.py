@@ -210,6 +210,21 @@ async def test_resting_lets_calls_end_and_begins_none(bench, serve) -> None:
     assert await bench.states() == ["pending"]
 
 
+async def test_how_calls_ended_and_what_is_next_is_one_work_of_the_store(bench, serve) -> None:
+    gate = asyncio.Event()
+    bench.sink.script("open", *[gate.wait] * 4)
+    async with serve(bench.deliver()):
+        for number in range(1, 9):
+            await bench.wish(bench.incident(number), "sync")
+        await bench.until(lambda: len(bench.sink.calls) == 4)
+        works = bench.store.works
+        gate.set()
+        await bench.until(lambda: len(bench.sink.calls) == 8)
+        await bench.quiet()
+        assert bench.store.works - works <= 3  # how four ended and four more; how these ended
+    assert await bench.states() == []
+
+
 async def test_how_it_ended_is_written_down_though_the_disk_refuses_for_a_while(bench, serve) -> None:
     async def fill_disk() -> None:
         bench.store.refuses = True

@@ -56,7 +56,7 @@ def lend_variant(kind: type[LocalSink], **plugin_changes):
     @asynccontextmanager
     async def build(config, host):
         async with local.build(config, host) as sink:
-            yield kind(sink._desk, sink._worker, config)
+            yield kind(sink._thread, config)
 
     @asynccontextmanager
     async def lend(folder: Path):
@@ -314,7 +314,7 @@ def test_a_bad_sink_fails_the_run(tmp_path):
         "@asynccontextmanager\n"
         "async def build(config, host):\n"
         "    async with good.build(config, host) as sink:\n"
-        "        yield Bad(sink._desk, sink._worker, config)\n"
+        "        yield Bad(sink._thread, config)\n"
         "plugin = replace(good, build=build)\n"
     )
     run = pytest_run(tmp_path, "--sink", "badsink")

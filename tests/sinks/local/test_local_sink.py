@@ -3,6 +3,8 @@
 import asyncio
 import sqlite3
 import threading
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -12,6 +14,7 @@ from gateway.core.impact import Impact
 from gateway.core.ticket import Comment, TicketField, TicketRef, TicketState
 from gateway.plugin import Attaches, Checks, FindsComments, Links, Reject, Retry, ShowsTickets
 from sinks.local.config import LocalConfig
+from sinks.local.desk import Desk
 from sinks.local.schema import VERSION
 
 
@@ -202,6 +205,70 @@ async def test_a_call_that_is_cancelled_leaves_the_sink_usable(sink, desk, draft
     assert len(desk.list()) == 1
 
 
+async def test_what_is_asked_at_once_is_one_transaction_and_what_fails_in_it_is_undone_alone(sink, desk, draft):
+    statements: list[str] = []
+    await sink.ask(lambda it: it._db.set_trace_callback(statements.append))
+
+    def half(it: Desk) -> None:
+        with it._transaction():
+            it._db.execute("UPDATE ticket SET title = 'half'")
+            raise LookupError("half")
+
+    first, nobody, failed, second = await _at_once(
+        sink.open(draft(key="T01")),
+        sink.comment(TicketRef(id="99"), Comment(mark="m", text="x")),
+        sink.ask(half),
+        sink.open(draft(key="T02")),
+    )
+    assert (first.id, type(nobody), type(failed), second.id) == ("1", Reject, LookupError, "2")
+    assert {ticket.title for ticket in desk.list()} == {draft().title}
+    assert [words for words in statements if words in {"BEGIN IMMEDIATE", "COMMIT"}] == ["BEGIN IMMEDIATE", "COMMIT"]
+
+
+async def test_what_comes_while_the_thread_works_waits_and_goes_together(sink, desk, draft):
+    began, go_on = threading.Event(), threading.Event()
+
+    def work(_: Desk) -> None:
+        began.set()
+        go_on.wait(10)
+
+    statements: list[str] = []
+    await sink.ask(lambda it: it._db.set_trace_callback(statements.append))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(sink.ask(work))
+        await asyncio.to_thread(began.wait, 10)
+        for number in range(3):
+            tasks.create_task(sink.open(draft(key=f"T{number}")))
+            await asyncio.sleep(0)
+        go_on.set()
+    assert len(desk.list()) == 3
+    assert statements.count("BEGIN IMMEDIATE") == 1
+
+
+async def test_of_what_goes_together_nothing_happened_if_sqlite_ends_the_transaction(sink, desk, draft):
+    def fail(it: Desk) -> None:
+        it._db.execute("INSERT OR ROLLBACK INTO ticket SELECT * FROM ticket")  # as it does on some errors of a disk
+
+    opened = await _at_once(sink.open(draft(key="T01")), sink.ask(fail), sink.open(draft(key="T02")))
+    assert [type(one) for one in opened] == [Retry] * 3
+    assert desk.list() == []
+    assert (await sink.open(draft(key="T01"))).id == "1"
+
+
+async def _at_once(*asked: Coroutine[Any, Any, Any]) -> list[Any]:
+    """What each gives, or raises."""
+
+    async def told(one: Coroutine[Any, Any, Any]) -> Any:
+        try:
+            return await one
+        except Exception as error:  # noqa: BLE001 - it is what the test looks at
+            return error
+
+    async with asyncio.TaskGroup() as tasks:
+        started = [tasks.create_task(told(one)) for one in asked]
+    return [task.result() for task in started]
+
+
 async def test_sqlite_works_in_its_own_thread_and_the_thread_ends(make_sink):
     async with make_sink() as sink:
         thread = await sink.ask(lambda _: threading.current_thread())
@@ -213,7 +280,7 @@ async def test_the_file_is_closed_after_the_last_call(make_sink, draft):
     async with make_sink() as sink, asyncio.TaskGroup() as tasks:
         tasks.create_task(sink.open(draft())).cancel()
     with pytest.raises(sqlite3.ProgrammingError):
-        sink._desk.list()
+        sink._thread.desk.list()
 
 
 async def test_the_file_is_safe_against_power_cuts_and_private(make_sink, tmp_path):
