@@ -11,8 +11,9 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-SIZES = (100, 20, 8, 4, 2, 1)
-"""Rows of one statement: few texts for all numbers, and fewer values than SQLite takes (SQLITE_MAX_VARIABLE_NUMBER)."""
+SIZES = (100, 20, *range(10, 0, -1))
+"""Rows of one statement: one for the few of a small batch, few texts for all numbers (`gateway.store.place.STATEMENTS`), and fewer
+values than SQLite takes (SQLITE_MAX_VARIABLE_NUMBER)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # each is one of its kind, and the key of the rows that wait for it

@@ -25,6 +25,8 @@ PRAGMAS = (
     "cache_size = -65536",
     "temp_store = MEMORY",
 )
+STATEMENTS = 512
+"""Kept prepared: `gateway.store.bulk` has one for each number of rows, of each of a dozen kinds."""
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -62,7 +64,7 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         path.touch(mode=0o600)  # mails are in there
         _sync_log(path)
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS)
     except (OSError, sqlite3.Error) as error:
         raise _cannot_open(path, error) from None
     try:
