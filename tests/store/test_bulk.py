@@ -119,7 +119,10 @@ STEPS = st.one_of(
     st.tuples(st.just("unknown"), MARKS),
     st.tuples(st.just("alive")),
     st.tuples(st.just("find"), MARKS),
+    st.tuples(st.sampled_from(["drop_all_facets", "shift"])),
 )
+WORKS = st.tuples(st.lists(STEPS, max_size=12), st.booleans())
+"""Steps, and whether the work fails behind them, and is undone."""
 
 
 class _Hand:
@@ -129,7 +132,7 @@ class _Hand:
         self.say = say
         self.begun = 0
 
-    def do(self, tx, step) -> object:  # noqa: PLR0912 - a case for each step
+    def do(self, tx, step) -> object:  # noqa: PLR0911, PLR0912 - a case for each step
         name, *rest = step
         mark = f"1:c|m{rest[0]}|" if rest else ""
         last = tx.latest(mark) if rest else None
@@ -166,6 +169,10 @@ class _Hand:
                 tx.count_unknown(mark, count=2, at_ms=self.begun, sample="s")
             case "alive":
                 return tx.count_alive(limit=2), tx.count_alive(limit=100)
+            case "drop_all_facets":
+                return tx.drop_all_facets()
+            case "shift":
+                return tx.shift_deadlines(10)
             case "find":
                 holders = tx.holders(Facet("site", "a"), but="", limit=9)
                 return last and (last.id, last.state, last.occurrences), [one.id for one in holders]
@@ -181,13 +188,17 @@ def _dump(db: sqlite3.Connection) -> dict[str, list]:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(works=st.lists(st.lists(STEPS, max_size=12), max_size=6), ahead=st.booleans())
-@example(works=[[("raise", 0)], [("count", 0), ("move", 0, State.RECOVERING)]], ahead=False)
+@given(works=st.lists(WORKS, max_size=6), ahead=st.booleans())
+@example(works=[([("raise", 0)], False), ([("count", 0), ("move", 0, State.RECOVERING)], False)], ahead=False)
 @example(
     works=[
-        [("raise", 0), ("close", 0), ("raise", 0)],
-        [("touch_old", 0), ("close", 0), ("revive_old",)],
+        ([("raise", 0), ("close", 0), ("raise", 0)], False),
+        ([("touch_old", 0), ("close", 0), ("revive_old",)], False),
     ],
+    ahead=False,
+)
+@example(  # what a failed work took away is there again
+    works=[([("raise", 0), ("facet", 0)], False), ([("unfacet", 0), ("find", 0)], True), ([("find", 0)], False)],
     ahead=False,
 )
 def test_a_work_comes_to_what_its_steps_come_to_one_by_one(say, works, ahead) -> None:
@@ -196,7 +207,8 @@ def test_a_work_comes_to_what_its_steps_come_to_one_by_one(say, works, ahead) ->
             db.execute("PRAGMA foreign_keys = ON")
             migrate(db)
             tx, hand, said = SqliteTransaction(db), _Hand(say), []
-            for work in works:
+            for work, fails in works:
+                db.execute("BEGIN")
                 if together and ahead:
                     marks = [f"1:c|m{mark}|" for mark in range(3)]
                     tx.read_ahead(marks, marks)
@@ -205,9 +217,12 @@ def test_a_work_comes_to_what_its_steps_come_to_one_by_one(say, works, ahead) ->
                     said.append(hand.do(tx, step))
                     if not together:
                         tx.finish()
-                        tx.forget()
+                        tx = SqliteTransaction(db)  # remembers nothing
                 said.append([tx.count_alive(limit=100), *(tx.latest(f"1:c|m{mark}|") for mark in range(3))])
                 tx.finish()
+                if fails:
+                    tx.forget()
+                db.execute("ROLLBACK" if fails else "COMMIT")
             return said, _dump(db)
 
     assert run(together=True) == run(together=False)
