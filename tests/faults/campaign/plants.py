@@ -36,16 +36,20 @@ def hasty() -> None:
     from gateway.engine import Engine
     from gateway.plugin import Receipt
 
-    slow = Engine.emit
+    def at_once(slow):
+        def emit(self, *what, **how):
+            committed = slow(self, *what, **how)
+            if committed is None:
+                return None
+            committed.add_done_callback(lambda done: done.exception())
+            told = committed.get_loop().create_future()
+            told.set_result(Receipt(incident="", reason=Reason.UNCHANGED))
+            return told
 
-    def emit(self, event):
-        committed = slow(self, event)
-        committed.add_done_callback(lambda done: done.exception())
-        at_once = committed.get_loop().create_future()
-        at_once.set_result(Receipt(incident="", reason=Reason.UNCHANGED))
-        return at_once
+        return emit
 
-    Engine.emit = emit
+    Engine.emit_judged = at_once(Engine.emit_judged)
+    Engine.emit_joined = at_once(Engine.emit_joined)
 
 
 PLANTS: dict[str, Callable[[], None]] = {
