@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Generator
 from typing import TypeVar
 
-LOOKS_MOST = 400
+LOOKS_MOST = 250
 """Looks before the loop gets its turn; at a million stations each takes 5 to 15 us, since no cache holds them all."""
 
 T = TypeVar("T")

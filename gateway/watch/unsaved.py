@@ -12,7 +12,7 @@ from gateway.store.api import Store, StoreError
 log = structlog.get_logger()
 
 FLUSH_S = 5.0
-FLUSH_MOST = 1_000
+FLUSH_MOST = 500
 """Stations stored in one transaction, so that a commit stays short, and the turn of the event loop that gathers them, too."""
 BEATEN_MOST = 10_000
 """Stored in one flush of those that only beat: a million stations that all beat would keep the disk busy for nothing."""
