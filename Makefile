@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?= tests
-JOBS ?= 2
+JOBS ?= 3
 SPARKPLUG := tests/collectors/mqtt/sparkplug_peer
 
 .PHONY: help run demo test faults fleet bench tools lint types layers docs pages wheel lock clean
