@@ -89,11 +89,7 @@ def _is_over(incident: Incident, heard: Heard) -> bool:
 
 def _count_what_is_over(making: Making, heard: Heard) -> Decision:
     incident = making.incident
-    making.change(
-        occurrences=incident.occurrences + heard.count,
-        last_seen_ms=max(incident.last_seen_ms, heard.last_ms),
-        raised_ms=max(incident.raised_ms, heard.last_ms),
-    )
+    making.count(heard)
     if incident.cleared_ms is not None and heard.cleared_ms is not None:
         making.change(cleared_ms=max(incident.cleared_ms, heard.cleared_ms))
     event = heard.event
@@ -146,12 +142,8 @@ def _count(making: Making, heard: Heard) -> Decision:
 
 def _add_occurrences(making: Making, heard: Heard) -> Reason:
     before = making.incident.occurrences
-    after = before + heard.count
-    making.change(
-        occurrences=after,
-        last_seen_ms=max(making.incident.last_seen_ms, heard.last_ms),
-        raised_ms=max(making.incident.raised_ms, heard.last_ms),
-    )
+    making.count(heard)
+    after = making.incident.occurrences
     reached = [number for number in RECURRENCES if before < number <= after]
     if not reached or making.incident.state is State.PENDING:
         return Reason.REPEATED

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.core.decision import Decision, Entry, OperationKind, Rank, Wish
+from gateway.core.decision import Decision, Entry, Heard, OperationKind, Rank, Wish
 from gateway.core.event import Attachment
 from gateway.core.impact import Impact, graver
 from gateway.core.incident import Incident, State, changed, due_of, pause
@@ -32,6 +32,15 @@ class Making:
     def change(self, **changes: Any) -> None:
         """Replace fields of the incident."""
         self.incident = changed(self.incident, **changes)
+
+    def count(self, heard: Heard) -> None:
+        """Add the occurrences that were heard of."""
+        incident = self.incident
+        self.change(
+            occurrences=incident.occurrences + heard.count,
+            last_seen_ms=max(incident.last_seen_ms, heard.last_ms),
+            raised_ms=max(incident.raised_ms, heard.last_ms),
+        )
 
     def keep_ticket(self, ticket: Ticket) -> None:
         """Store a changed ticket row."""

@@ -30,12 +30,8 @@ def too_seldom(making: Making, heard: Heard) -> bool:
     if frequency.reached(tally, at_ms=heard.last_ms):
         making.change(**NOT_COUNTING)
         return False
-    making.change(
-        occurrences=incident.occurrences + heard.count,
-        last_seen_ms=max(incident.last_seen_ms, heard.last_ms),
-        raised_ms=max(incident.raised_ms, heard.last_ms),
-        **_as_fields(tally, frequency),
-    )
+    making.count(heard)
+    making.change(**_as_fields(tally, frequency))
     if incident.state is State.PENDING:
         making.raise_impact(heard.verdict.impact, f"rule {heard.verdict.rule}")
     return True

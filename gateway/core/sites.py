@@ -174,17 +174,19 @@ class Sites:
 
         What is covered is out, and what owes a beat. What stands nowhere is one more site.
         """
+        out: float = 0
+        of = 0
         if group.level is Level.SITE:
             out, of = self._out(group.name, is_overdue, most=MOST_MEMBERS)
             yield min(of, MOST_MEMBERS)
-            return out < DOWN * of or not of
-        sites, each = self._some_sites(group)
-        hit = 0
-        for site in sites:
-            out, of = self._out(site, is_overdue, most=each)
-            hit += out >= DOWN * of
-            yield min(of, each)
-        return hit < DOWN * len(sites) or not sites
+        else:
+            sites, each = self._some_sites(group)
+            for site in sites:
+                part, whole = self._out(site, is_overdue, most=each)
+                out += whole > 0 and part >= DOWN * whole
+                of += whole > 0  # it may have gone while others had their turn
+                yield min(whole, each)
+        return out < DOWN * of or not of
 
     def members(self, group: Group) -> list[str]:
         """The stations of a group that are live or missing."""

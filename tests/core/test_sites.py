@@ -203,6 +203,17 @@ def test_what_has_just_been_judged_down_is_not_over_however_much_of_it_is_covere
     assert not bench.over(FLEET)
 
 
+def test_a_site_that_goes_while_others_are_looked_at_is_not_out() -> None:
+    bench = Bench()
+    for site in ("lyon", "vienne", "x"):
+        bench.put(site, 0, 1)
+    looking = bench.sites.over(FLEET, bench.overdue)
+    next(looking)
+    bench.keep(None, "vienne-0")
+    bench.keep(None, "x-0")
+    assert told(looking)
+
+
 def test_of_a_fleet_that_stands_nowhere_the_outage_is_over_when_fewer_than_half_are_out() -> None:
     bench = Bench()
     bench.put("", 6, 10, covered=5)
