@@ -33,6 +33,9 @@ log = structlog.get_logger()
 
 ENGINES = Gauge("tocsin_snmp_engines", "SNMPv3 engines remembered.")
 REPORTS = Counter("tocsin_snmp_reports", "SNMPv3 Reports sent, discovery included.")
+WAIT = Gauge(
+    "tocsin_snmp_receive_wait_seconds", "Longest that a datagram of the last second waited to be read; 0 below 2 s."
+)
 ANSWERS = Counter("tocsin_snmp_responses", "Responses sent to informs.")
 
 LOOK_EVERY_S: Final = 1.0
@@ -105,6 +108,7 @@ class SnmpCollector:
     def _look(self, intake: Intake) -> None:
         """Count what the kernel dropped: it was received, by the machine, and not kept."""
         ENGINES.set(self._usm.engines)
+        WAIT.set(max(listener.longest_wait_ms() for listener in self.listeners) / 1000)
         for listener in self.listeners:
             lost = listener.dropped()
             if lost:
@@ -124,8 +128,9 @@ class SnmpCollector:
             while (left := self._config.read_budget - count) > 0:
                 batch = listener.receive(asked := min(asked, left, MOST))
                 count += len(batch)
+                at_ms = now_ms - listener.waited_ms()  # of all: what waited came together, else it is read as it comes
                 for received in batch:  # to its end, whatever time it takes: nobody else has it any more
-                    questions += self._take(listener, received, intake, now_ms, now_s)
+                    questions += self._take(listener, received, intake, at_ms, now_s)
                 if len(batch) < asked or self._clock.monotonic_s() >= until_s:
                     break
                 asked *= 2
@@ -135,12 +140,12 @@ class SnmpCollector:
         finally:
             intake.received(count - questions)
 
-    def _take(self, listener: Listener, received: Received, intake: Intake, now_ms: int, now_s: float) -> bool:
+    def _take(self, listener: Listener, received: Received, intake: Intake, at_ms: int, now_s: float) -> bool:
         """Take one datagram as far as it goes; True if it was only an SNMPv3 sender asking who we are."""
         data, flags, way = received
         try:
-            if flags & TRUNCATED or not self._again.offer(way.host, data, now_ms):
-                return self._take_new(listener, received, intake, now_ms, now_s)
+            if flags & TRUNCATED or not self._again.offer(way.host, data, at_ms):
+                return self._take_new(listener, received, intake, at_ms, now_s)
         except DecodeError as error:
             intake.dropped(error.reason, source=way.host, detail=str(error))
         except Exception as error:  # a bug of ours must not let one sender silence all others
@@ -150,7 +155,7 @@ class SnmpCollector:
             intake.dropped(Dropped.MALFORMED, source=way.host, detail="it met a bug, see datagram.failed")
         return False
 
-    def _take_new(self, listener: Listener, received: Received, intake: Intake, now_ms: int, now_s: float) -> bool:
+    def _take_new(self, listener: Listener, received: Received, intake: Intake, at_ms: int, now_s: float) -> bool:
         """Take one that says what was not said before, or may not be remembered."""
         data, flags, way = received
         source = way.host
@@ -161,7 +166,7 @@ class SnmpCollector:
         if flags & TRUNCATED:
             intake.dropped(Dropped.OVERSIZED, source=source, detail="larger than max_datagram")
             return False
-        arrival = Arrival(listener, data, way, peer.relay, now_ms, now_s)
+        arrival = Arrival(listener, data, way, peer.relay, at_ms, now_s)
         if codec.message_version(data) == codec.V3:
             return self._take_v3(arrival, intake)
         self._take_community(arrival, intake)
@@ -209,7 +214,7 @@ class SnmpCollector:
         raw, scoped = trusted.scoped.pdu, trusted.scoped
         who = (trusted.user, scoped.engine_id, scoped.context)
         sender = (arrival.way.host, who, trusted.flags, trusted.late != "")
-        if self._again.offer(sender, raw, arrival.now_ms):
+        if self._again.offer(sender, raw, arrival.at_ms):
             return False
         inform = self._again_informs.find(sender, raw)
         if inform is None:
@@ -231,7 +236,7 @@ class SnmpCollector:
             pdu,
             address=arrival.way.host,
             names=self._names,
-            at_ms=arrival.now_ms,
+            at_ms=arrival.at_ms,
             collector=self._name,
             relay=arrival.relay,
             engine_id=trusted.scoped.engine_id.hex() if trusted else "",
@@ -277,7 +282,7 @@ class SnmpCollector:
         if not self._informs.begin(key, answer):
             intake.dropped(Dropped.OVERLOAD, source=source)
             return
-        receipt = inform.event.emit(arrival.now_ms, inform.uptime, identity=key)
+        receipt = inform.event.emit(arrival.at_ms, inform.uptime, identity=key)
         receipt.add_done_callback(partial(self._settled, key))
 
     def _settled(self, key: str, receipt: asyncio.Future[Receipt]) -> None:
@@ -294,7 +299,8 @@ class Arrival(NamedTuple):
     data: bytes
     way: Way
     relay: bool
-    now_ms: int
+    at_ms: int
+    """When it came, epoch milliseconds."""
     now_s: float
 
     def answer(self, data: bytes) -> bool:

@@ -1,10 +1,12 @@
 """Datagram sockets for traps: opened or taken over, with a large buffer, and honest about what the kernel dropped."""
 
 import errno
+import fcntl
 import os
 import socket
 import struct
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -17,7 +19,15 @@ _SO_MEMINFO: Final = 55
 _MEMINFO_DROPS: Final = 8
 """Index of SK_MEMINFO_DROPS among the u32 of SO_MEMINFO (linux/sock_diag.h)."""
 _U32: Final = struct.Struct("=I")
+_SIOCGSTAMPNS: Final = 0x8907
+_TIMESPEC: Final = struct.Struct("@qq")
+"""Linux, asm-generic/sockios.h: when the datagram that was received last had come, by the system's clock."""
 _PROC_INODE, _PROC_DROPS = 9, 12
+
+LATE_MS: Final = 2_000
+"""What waited for less came when it was read: turns of the event loop are shorter."""
+LONGEST_WAIT_MS: Final = 600_000
+"""What seems to have waited for longer came before somebody set the system's clock."""
 
 _CURES: Final = {
     errno.EADDRINUSE: "address already in use; stop the other receiver (snmptrapd?) or change listen",
@@ -30,13 +40,16 @@ _CURES: Final = {
 class Listener:
     """One bound socket; owns it."""
 
-    def __init__(self, sock: socket.socket, *, buffer: int, largest: int) -> None:
+    def __init__(
+        self, sock: socket.socket, *, buffer: int, largest: int, wall_ns: Callable[[], int] = time.time_ns
+    ) -> None:
         """Take over a bound datagram socket.
 
         Args:
             sock: the socket.
             buffer: octets of receive buffer to ask for.
             largest: octets of the largest datagram to take.
+            wall_ns: the system's clock, by which the kernel dates what comes.
         """
         sock.setblocking(False)
         self._sock = sock
@@ -54,6 +67,10 @@ class Listener:
         self.receive = receiving.receiver(sock, largest=largest, ancillary=on_all)
         """Takes what has come."""
         self._dropped = _kernel_drops(sock)
+        self._wall_ns = wall_ns
+        self._stamp = bytearray(_TIMESPEC.size)
+        self._longest_ms = 0
+        self.waited_ms()  # from now on the kernel keeps it
 
     def fileno(self) -> int:
         """The descriptor, for the event loop."""
@@ -70,6 +87,24 @@ class Listener:
         except OSError:
             return False
         return True
+
+    def waited_ms(self) -> int:
+        """How long the datagram that was received last had waited in the buffer; 0 if not for long, or not known."""
+        try:
+            fcntl.ioctl(self._sock, _SIOCGSTAMPNS, self._stamp)
+        except OSError:  # nothing was received yet, or a sandbox does not know it
+            return 0
+        seconds, nanoseconds = _TIMESPEC.unpack(self._stamp)
+        waited_ms: int = (self._wall_ns() - nanoseconds) // 1_000_000 - seconds * 1000
+        if not LATE_MS <= waited_ms <= LONGEST_WAIT_MS:
+            return 0
+        self._longest_ms = max(self._longest_ms, waited_ms)
+        return waited_ms
+
+    def longest_wait_ms(self) -> int:
+        """The longest that was measured since the last call."""
+        longest_ms, self._longest_ms = self._longest_ms, 0
+        return longest_ms
 
     def dropped(self) -> int:
         """Datagrams that the kernel dropped, for want of buffer, since the last call (or since we took the socket)."""

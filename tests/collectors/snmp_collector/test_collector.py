@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -410,6 +411,27 @@ def made_with(tmp_path):
     return make
 
 
+async def test_what_waited_to_be_read_is_dated_when_it_came(made_with, sender):
+    clock, intake = ManualClock(), RecordingIntake()
+    listener = Listener(
+        bind(parse_listen("127.0.0.1:0")), buffer=4096, largest=65_535, wall_ns=lambda: time.time_ns() + 90 * 10**9
+    )
+    collector = made_with(listeners=[listener], clock=clock, config=SnmpConfig.model_validate(PUBLIC))
+    with contextlib.closing(listener):
+        for request_id in (1, 2):  # the second is known by its octets
+            sender.sendto(v2c(request_id=request_id), ("127.0.0.1", listener.port))
+        sender.sendto(inform(), ("127.0.0.1", listener.port))
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(collector.run(intake))
+            async with asyncio.timeout(60):
+                while intake.inputs < 3:
+                    await intake.wait()
+            serving.cancel()
+
+    assert [(clock.now_ms() - event.at_ms) // 1000 for event in intake.events] == [90, 90, 90]
+    assert REGISTRY.get_sample_value("tocsin_snmp_receive_wait_seconds") == pytest.approx(90, abs=0.9)
+
+
 async def test_a_bug_met_once_costs_neither_the_others_nor_the_repeat(made_with, sender):
     class Buggy(Names):
         def notification(self, oid):
@@ -457,8 +479,10 @@ async def test_batches_grow_until_a_budget_is_spent(made_with, settings, batches
             clock.passed_s += most / 10_000  # each takes a tenth of a millisecond
             return [(b"", 0, Way("192.0.2.1", 9, ("192.0.2.1", 9), ()))] * most
 
-        def dropped(self):
+        def waited_ms(self):
             return 0
+
+        dropped = longest_wait_ms = waited_ms
 
     class Passing(ManualClock):
         passed_s = 0.0
@@ -497,6 +521,8 @@ async def test_a_broken_socket_ends_the_collector(made_with):
 
         def dropped(self):
             return 0
+
+        longest_wait_ms = dropped
 
     clock, intake = ManualClock(), RecordingIntake()
     collector = made_with(listeners=[Broken()], clock=clock)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,26 @@ def test_both_counts_of_the_kernel_agree(sender):
 
     assert told > 50
     assert counted == [told, 0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told_s"), [(0, 0), (1, 0), (3, 3), (599, 599), (601, 0), (-3600, 0)], ids=lambda value: f"{value}s"
+)
+def test_what_waited_long_tells_how_long_unless_somebody_set_the_clock(sender, seconds, told_s):
+    def later():
+        return time.time_ns() + seconds * 10**9
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        listener = Listener(sock, buffer=4096, largest=1000, wall_ns=later)
+        before = listener.waited_ms()
+        sender.sendto(b"x", sock.getsockname())
+        received = listener.receive(1)
+        told_ms, longest_ms = listener.waited_ms(), [listener.longest_wait_ms(), listener.longest_wait_ms()]
+
+    assert (before, len(received)) == (0, 1)
+    assert told_s * 1000 <= told_ms <= told_s * 1000 + (900 if told_s else 0)
+    assert longest_ms == [told_ms, 0]
 
 
 @pytest.mark.parametrize(
