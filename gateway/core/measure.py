@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway.core.event import Beat, EventKind
-from gateway.core.station import STATION_CLOCK, Policy, Signal, Station, Threshold
+from gateway.core.station import STATION_CLOCK, Change, Policy, Signal, Station, Threshold
 from gateway.core.text import span
 
 SKEWED_BEATS = 3
@@ -17,10 +17,8 @@ SKEWED_BEATS = 3
 _APART_S = 60.0
 """Beats of a station with a longer interval, or none, count as apart at half of this."""
 
-Measured = tuple[Station, tuple[Signal, ...]]
 
-
-def measured(station: Station, beat: Beat, policy: Policy, *, seen_ms: int) -> Measured:
+def measured(station: Station, beat: Beat, policy: Policy, *, seen_ms: int) -> Change:
     """Take what a sign of life tells besides; ``seen_ms`` is when the one before it came."""
     told: list[tuple[str, EventKind, str]] = []
     if policy.skew_s or STATION_CLOCK in station.crossed:
@@ -38,7 +36,7 @@ def measured(station: Station, beat: Beat, policy: Policy, *, seen_ms: int) -> M
     return station, tuple(_signal(station, name, kind, words) for name, kind, words in told)
 
 
-def forgotten(station: Station) -> Measured:
+def forgotten(station: Station) -> Change:
     """The station when it is taken out of service: nothing that it told is wrong any more."""
     words = "was taken out of service"
     signals = tuple(_signal(station, name, EventKind.CLEAR, words, cause="retired") for name in station.crossed)

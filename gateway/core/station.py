@@ -247,3 +247,7 @@ class Signal:
     labels: dict[str, str]
     """``site``, ``interval_s``, ``interval_from``, and ``cause`` (``silence``, ``will``, ``never_appeared``, ``fault``,
     ``threshold``, ``clock``; of a clear: ``beat``, ``leave``, ``retired``)."""
+
+
+Change = tuple[Station, tuple[Signal, ...]]
+"""A station as something has made it, and what there is to say of that."""

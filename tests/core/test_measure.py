@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.event import Beat, BeatKind
-from gateway.core.heartbeat import Policy, heard, retired
+from gateway.core.heartbeat import heard, retired
 from gateway.core.match import Matcher
 from gateway.core.measure import measured
-from gateway.core.station import Station, Threshold
+from gateway.core.station import Policy, Station, Threshold
 
 EPOCH_MS = 1_795_305_600_000
 LOW = Threshold(
