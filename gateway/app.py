@@ -132,9 +132,9 @@ class App:
             store=store,
             engine=self.own,
             clock=clock,
+            terms=watch_terms_of(config, self.engine.judge.inventory),
             node=config.daemon.node_name,
             count=_count_beat,
-            **watch_terms_of(config, self.engine.judge.inventory),
         )
         self.collectors = CollectorHost(
             config.collectors,
@@ -250,7 +250,7 @@ class App:
             getattr(old, name) != getattr(config, name)
             for name in ("stations", "inventory", "threshold", "profile", "station", "site", "source", "expect")
         ):
-            self.watch.reset(**watch_terms_of(self.told.over(config), judge.inventory))
+            self.watch.reset(watch_terms_of(self.told.over(config), judge.inventory))
             self.pinged_by = pinged_by(config)
         self.config = config
         await self.collectors.reread()
@@ -276,7 +276,7 @@ class App:
             engine = self.engine
             await engine.mute_by(engine.plan, replace(engine.inhibitions, inventory=inventory), engine.gatherings)
             engine.judge = self.drills.over(Judge(engine.judge.rulebook, inventory, engine.judge.expected))
-            self.watch.reset(**terms)
+            self.watch.reset(terms)
 
     async def load(self) -> None:
         """Remember what the process before knew; call before anything runs."""

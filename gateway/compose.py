@@ -1,9 +1,8 @@
 """From a configuration to the core's values: what `gateway.app` builds the services from."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypedDict
 
 from gateway.config import Config
 from gateway.config.expect import ExpectConfig
@@ -17,6 +16,7 @@ from gateway.core.inhibit import Inhibitions
 from gateway.core.inventory import Inventory, Known
 from gateway.core.judge import Judge
 from gateway.core.station import EXPECTED, Policy, Threshold
+from gateway.core.terms import Terms
 from gateway.engine import EngineLimits
 from gateway.engine.around import Plan
 
@@ -170,24 +170,13 @@ def _seconds(given: Duration | None) -> float | None:
     return None if given is None else given / 1000
 
 
-class WatchTerms(TypedDict):
-    """What the watch holds stations to."""
-
-    policy: Policy
-    terms: Mapping[str, tuple[Policy, str]]
-    by_site: Mapping[str, Policy]
-    region_of: Callable[[str], str]
-    most_stations: int
-    discover_per_min: int
-
-
-def watch_terms_of(config: Config, inventory: Inventory) -> WatchTerms:
+def watch_terms_of(config: Config, inventory: Inventory) -> Terms:
     """What the watch holds stations to."""
     profiles, thresholds = {entry.name: entry for entry in config.profile}, thresholds_of(config)
     policies = {name: policy_of(config.stations, None, profile, thresholds) for name, profile in profiles.items()}
-    return WatchTerms(
+    return Terms(
         policy=policy_of(config.stations, None, profiles.get(config.stations.profile), thresholds),
-        terms=terms_of(config),
+        listed=terms_of(config),
         by_site={entry.name: policies[entry.profile] for entry in config.site if entry.profile},
         region_of=inventory.region,
         most_stations=config.stations.stations_max,

@@ -1,6 +1,6 @@
 """Edges (down, fault, back) on their way to the disk: the event first, then the station.
 
-Before a silence, which no beat would repeat, `Watch` stores that it is about to be told.
+Before a silence, which no beat would repeat, `Silence` stores that it is about to be told.
 """
 
 import asyncio

@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.core.event import Beat, BeatKind, Event
 from gateway.core.reason import Reason
 from gateway.core.station import Policy
+from gateway.core.terms import Terms
 from gateway.plugin import Receipt
 from gateway.store.sqlite import open_sqlite
 from gateway.testing.clock import ManualClock
@@ -74,8 +75,8 @@ async def _beat(folder: Path, count: int) -> float:
     clock = ManualClock()
     async with open_sqlite(folder) as store:
         keeper = Watch(
-            store=store, engine=_Heeded(), clock=clock, policy=Policy(interval_s=INTERVAL_S, grace_s=30),
-            most_stations=count, discover_per_min=count,
+            store=store, engine=_Heeded(), clock=clock,
+            terms=Terms(policy=Policy(interval_s=INTERVAL_S, grace_s=30), most_stations=count, discover_per_min=count),
         )  # fmt: skip
         keeper.connected("mqtt", up=True, proven=True)
         beat = Beat(collector="mqtt", station="", at_ms=0, kind=BeatKind.BEAT)

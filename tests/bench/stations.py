@@ -16,6 +16,7 @@ from gateway.clock import SystemClock
 from gateway.core.event import Beat, Event
 from gateway.core.reason import Reason
 from gateway.core.station import IntervalFrom, Policy, Station, StationState
+from gateway.core.terms import Terms
 from gateway.plugin import Receipt
 from gateway.store.api import Store
 from gateway.store.sqlite import open_sqlite
@@ -109,8 +110,10 @@ async def _watch(report: Report, count: int) -> None:
     folder = report.options.fresh("watch")
     async with open_sqlite(folder) as store:
         keeper = Watch(
-            store=store, engine=engine, clock=clock, most_stations=count, discover_per_min=count,
-            policy=Policy(interval_s=INTERVAL_S, grace_s=GRACE_S, confirm_s=CONFIRM_S, settle_beats=1),
+            store=store, engine=engine, clock=clock, terms=Terms(
+                policy=Policy(interval_s=INTERVAL_S, grace_s=GRACE_S, confirm_s=CONFIRM_S, settle_beats=1),
+                most_stations=count, discover_per_min=count,
+            ),
         )  # fmt: skip
         keeper.connected("mqtt", up=True, proven=True)
         beats = [Beat(collector="mqtt", station=name, site=site, at_ms=0) for name, site in map(_name, range(count))]

@@ -82,10 +82,10 @@ grace = "1m"
 
 def test_a_station_is_held_to_its_own_entry_then_its_profile_then_its_sites_then_the_usual(loading):
     terms = watch_terms_of(loading.load(PROFILES), Inventory({}))
-    usual, lyon = terms["policy"], terms["by_site"]["lyon"]
+    usual, lyon = terms.policy, terms.by_site["lyon"]
     assert (usual.default_interval_s, usual.learns, usual.grace(120)) == (120, False, 20)
     assert (lyon.default_interval_s, lyon.learns, lyon.learn_gaps, lyon.most_interval_s) == (60, True, 4, 3600)
-    found = {name: policy for name, (policy, _site) in terms["terms"].items()}
+    found = {name: policy for name, (policy, _site) in terms.listed.items()}
     assert found["of-its-site"] == lyon
     assert (str(found["backup"].schedule), found["backup"].grace_s) == ("0 3 * * * Europe/Paris", 7200)
     assert (found["own"].schedule, found["own"].interval_s, found["own"].grace_s) == (None, 300, 60)

@@ -111,7 +111,7 @@ def test_what_is_told_holds_for_names_that_no_file_has(loading):
     assert inventory.look_up("10.1.2.4").labels["site"] == "lyon"
     assert inventory.region("nice") == "riviera"
     assert terms_of(config)["s2"][0].interval_s == 10
-    assert watch_terms_of(config, inventory)["by_site"]["nice"].default_interval_s == 3600
+    assert watch_terms_of(config, inventory).by_site["nice"].default_interval_s == 3600
 
 
 @pytest.mark.parametrize("kind", EntryKind)
@@ -138,4 +138,4 @@ def test_a_profile_that_a_reload_took_away_is_as_if_none_was_named(loading):
     entries = station("s2", profile="slow"), told(EntryKind.SITE, "nice", {"profile": "slow"})
     config = know(*entries, config=loading.load("[stations]\ninterval = '2m'\n"))
     assert terms_of(config)["s2"][0].default_interval_s == 120
-    assert watch_terms_of(config, inventory_of(config))["by_site"] == {}
+    assert watch_terms_of(config, inventory_of(config)).by_site == {}

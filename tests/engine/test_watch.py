@@ -10,6 +10,7 @@ import pytest
 from gateway.core.event import Beat, BeatKind, Event
 from gateway.core.reason import Reason
 from gateway.core.station import Policy, Station
+from gateway.core.terms import Terms
 from gateway.plugin import Overloaded, Receipt
 from gateway.store.sqlite import open_sqlite
 from gateway.testing.clock import ManualClock
@@ -41,7 +42,7 @@ async def house(folder: Path) -> Any:
         def beat(fault: str) -> Beat:
             return Beat(collector="mqtt", station="s1", at_ms=clock.now_ms(), kind=BeatKind.BEAT, fault=fault)
 
-        yield Watch(store=store, engine=engine, clock=clock, policy=Policy()), engine, stored, beat
+        yield Watch(store=store, engine=engine, clock=clock, terms=Terms(policy=Policy())), engine, stored, beat
 
 
 async def test_a_beat_with_an_edge_is_acknowledged_when_event_and_station_are_on_disk(tmp_path: Path) -> None:

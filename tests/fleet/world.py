@@ -16,6 +16,7 @@ from gateway.core.impact import Impact
 from gateway.core.judge import Inventory, Judge
 from gateway.core.rules import Rulebook, Setting
 from gateway.core.station import Policy
+from gateway.core.terms import Terms
 from gateway.engine import Engine
 from gateway.intake import OwnEvents
 from gateway.plugin import Receipt
@@ -133,10 +134,12 @@ class World:
                 store=self.store,
                 engine=self.told,
                 clock=self.clock,
-                policy=POLICY,
+                terms=Terms(
+                    policy=POLICY,
+                    region_of=lambda site: self._regions.get(site, ""),
+                    discover_per_min=10_000_000,
+                ),
                 node="gateway",
-                region_of=lambda site: self._regions.get(site, ""),
-                discover_per_min=10_000_000,
             )
             blind = BlindWatch(
                 store=self.store,

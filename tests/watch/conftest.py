@@ -11,6 +11,7 @@ import pytest
 from gateway.core.event import Beat, BeatKind, Event
 from gateway.core.reason import Reason
 from gateway.core.station import Policy
+from gateway.core.terms import Terms
 from gateway.plugin import Overloaded, Receipt
 from gateway.store.sqlite import open_sqlite
 from gateway.testing.clock import ManualClock
@@ -106,14 +107,16 @@ class Bench:
 
 @pytest.fixture
 def build(tmp_path: Path) -> Callable[..., contextlib.AbstractAsyncContextManager[Bench]]:
-    """``async with build() as bench``: each time another process on the same store."""
+    """``async with build() as bench``: each time another process on the same store; what is given beside is a field of `Terms`, or ``count``."""
 
     @contextlib.asynccontextmanager
     async def make(clock: ManualClock | None = None, **more: Any) -> AsyncIterator[Bench]:
         clock = clock or ManualClock()
         engine = Engine()
         async with open_sqlite(tmp_path) as store:
-            watch = Watch(store=store, engine=engine, clock=clock, policy=more.pop("policy", POLICY), **more)
+            count = {"count": more.pop("count")} if "count" in more else {}
+            terms = Terms(**{"policy": POLICY, **more})
+            watch = Watch(store=store, engine=engine, clock=clock, terms=terms, **count)
             await watch.load()
             async with asyncio.TaskGroup() as tasks:
                 serving = tasks.create_task(watch.run())

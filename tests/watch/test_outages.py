@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from gateway.core.station import DRILLED, Policy, StationState
+from gateway.core.terms import Terms
 from gateway.store.api import StoreError
 from gateway.testing.clock import ManualClock
 from gateway.watch import Watch
@@ -136,13 +137,13 @@ async def test_a_last_will_of_each_station_is_one_outage(build) -> None:
 async def test_who_was_told_and_not_stored_before_the_outage_of_its_site_is_cleared_after_it(build) -> None:
     async with build() as bench:
         await grow_up(bench)
-        real, bench.watch._edges._store = bench.watch._edges._store, Stuck(StoreError("full"))
+        real, bench.watch._keeper.edges._store = bench.watch._keeper.edges._store, Stuck(StoreError("full"))
         while not bench.engine.said:
             await back(bench, *NAMES[1:])
         assert set(bench.engine.said) == {"s1 station_down raise"}
         await bench.until(lambda: bench.engine.said[-1] == DOWN, turning=1)
         await bench.until(lambda: bench.watch._stations["s1"].covered, turning=1)
-        bench.watch._edges._store = real
+        bench.watch._keeper.edges._store = real
         bench.engine.events.clear()
         await back(bench, *NAMES)
         await bench.until(lambda: len(bench.engine.said) > 1, turning=1)
@@ -158,9 +159,7 @@ async def test_whose_site_moves_to_another_region_during_its_outage_is_told(buil
         for _ in range(20):
             await back_at(bench, keeps)
         assert bench.engine.said == ["rhone region_down raise"]
-        bench.watch.reset(
-            policy=POLICY, terms={}, region_of=lambda _site: "rest", most_stations=1000, discover_per_min=100
-        )
+        bench.watch.reset(Terms(policy=POLICY, region_of=lambda _site: "rest"))
         for _ in range(20):
             await back_at(bench, keeps)
         assert sorted(bench.engine.said[1:]) == sorted(
@@ -213,15 +212,14 @@ async def test_a_beginning_that_may_not_have_been_told_is_told_again_by_the_next
 
 
 async def test_new_terms_hold_from_the_next_beat_on(build) -> None:
-    async with build(terms={"s9": (Policy(must_appear_s=1000), "lyon")}) as bench:
+    async with build(listed={"s9": (Policy(must_appear_s=1000), "lyon")}) as bench:
         await grow_up(bench)
         watch: Watch = bench.watch
         watch.reset(
-            policy=Policy(interval_s=10, grace_s=5, confirm_s=0),
-            terms={"s8": (Policy(must_appear_s=20), "lyon")},
-            region_of=lambda _site: "",
-            most_stations=100,
-            discover_per_min=100,
+            Terms(
+                policy=Policy(interval_s=10, grace_s=5, confirm_s=0),
+                listed={"s8": (Policy(must_appear_s=20), "lyon")},
+            )
         )
         assert "s9" not in watch._stations
         await bench.passes(25)

@@ -9,6 +9,7 @@ from gateway.core.heartbeat import telling
 from gateway.core.match import Matcher
 from gateway.core.reason import Dropped
 from gateway.core.station import EXPECTED, Policy, StationState, Threshold
+from gateway.core.terms import Terms
 from gateway.plugin import Overloaded
 from gateway.store.api import StoreError
 from gateway.testing.clock import ManualClock
@@ -69,7 +70,7 @@ async def test_a_restart_gives_everybody_their_whole_time_and_writes_nothing(bui
         await bench.passes(60)
         await bench.watch.flush()
     async with build(clock) as bench:
-        assert not any(bench.watch._unsaved._changed)
+        assert not any(bench.watch._keeper.unsaved._changed)
         await bench.passes(85)
         assert bench.engine.said == []
         await bench.until(lambda: len(bench.engine.said) == 2, turning=1)
@@ -95,7 +96,7 @@ async def test_a_death_between_a_silence_that_is_told_and_its_station_forgets_no
     async with build(clock) as bench:
         await bench.grow_up()
         await bench.watch.flush()
-        bench.watch._edges._store = Stuck()
+        bench.watch._keeper.edges._store = Stuck()
         await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
     async with build(clock) as bench:
         bench.beat()
@@ -107,16 +108,16 @@ async def test_a_death_between_a_silence_that_is_told_and_its_station_forgets_no
 async def test_a_silence_is_not_told_before_the_disk_knows_that_it_will_be(build) -> None:
     async with build() as bench:
         await bench.grow_up()
-        real, bench.watch._store = bench.watch._store, Stuck(StoreError("full"))
+        real, bench.watch._silence._store = bench.watch._silence._store, Stuck(StoreError("full"))
         await bench.passes(120)
         assert bench.engine.said == []
-        bench.watch._store = real
+        bench.watch._silence._store = real
         await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
 
 
 async def test_who_is_listed_and_never_appears_is_down(build) -> None:
     terms = {"s1": (Policy(must_appear_s=120), "lyon")}
-    async with build(terms=terms) as bench:
+    async with build(listed=terms) as bench:
         await bench.passes(118)
         assert bench.engine.said == []
         await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
@@ -150,7 +151,7 @@ async def test_a_refused_edge_is_told_by_the_next_beat_though_others_came_meanwh
 
 
 async def test_a_refused_threshold_is_told_by_the_next_beat_though_others_came_meanwhile(build) -> None:
-    async with build(terms={"s1": (Policy(interval_s=60, thresholds=(LOW,)), "")}) as bench:
+    async with build(listed={"s1": (Policy(interval_s=60, thresholds=(LOW,)), "")}) as bench:
         await bench.beat(labels={"battery": "10"})
         for level, kind in (("30", "clear"), ("10", "raise")):
             bench.engine.refuses, bench.engine.holds = {"low_battery"}, True
@@ -183,7 +184,7 @@ async def test_a_refused_end_of_silence_is_told_by_the_next_beat_though_others_c
 async def test_a_refused_end_of_what_may_have_been_told_is_told_by_the_next_beat(build) -> None:
     async with build() as bench:
         await bench.grow_up()
-        bench.watch._keep(telling(bench.watch._stations["s1"]))  # as the process before left it
+        bench.watch._keeper.keep(telling(bench.watch._stations["s1"]))  # as the process before left it
         bench.engine.refuses, bench.engine.holds = {"station_down"}, True
         back = bench.beat()
         bench.beat()
@@ -235,10 +236,10 @@ async def test_a_refused_silence_is_forgotten_when_a_beat_comes_meanwhile(build)
 async def test_a_disk_that_refuses_the_station_is_told_as_overload(build) -> None:
     async with build() as bench:
         await bench.grow_up()
-        real, bench.watch._edges._store = bench.watch._edges._store, Stuck(StoreError("full"))
+        real, bench.watch._keeper.edges._store = bench.watch._keeper.edges._store, Stuck(StoreError("full"))
         with pytest.raises(Overloaded, match="full"):
             await bench.beat(fault="hot")
-        bench.watch._edges._store = real
+        bench.watch._keeper.edges._store = real
         await bench.beat(fault="hot")
 
 
@@ -261,7 +262,7 @@ async def test_many_deadlines_that_moved_hold_up_none_that_came(build) -> None:
 async def test_too_many_stations_are_counted_and_not_kept(build) -> None:
     counted = []
     async with build(
-        most_stations=1, terms={"listed": (POLICY, "")}, count=lambda collector, why: counted.append((collector, why))
+        most_stations=1, listed={"listed": (POLICY, "")}, count=lambda collector, why: counted.append((collector, why))
     ) as bench:
         assert bench.beat("s2") is None
         bench.beat("listed")  # there is always room for who is listed, as everybody is who pings over HTTP
@@ -271,10 +272,10 @@ async def test_too_many_stations_are_counted_and_not_kept(build) -> None:
 async def test_stations_that_could_not_be_stored_are_stored_later(build) -> None:
     async with build() as bench:
         bench.beat()
-        real, bench.watch._unsaved._store = bench.watch._unsaved._store, Stuck(StoreError("full"))
+        real, bench.watch._keeper.unsaved._store = bench.watch._keeper.unsaved._store, Stuck(StoreError("full"))
         with pytest.raises(StoreError):
             await bench.watch.flush()
-        bench.watch._unsaved._store = real
+        bench.watch._keeper.unsaved._store = real
         await bench.watch.flush()
         assert [station.station for station in await bench.store.run(lambda tx: tx.stations())] == ["s1"]
 
@@ -286,7 +287,7 @@ LOW = Threshold(name="low_battery", raises=Matcher.parse("battery < 20"), clears
 
 async def test_a_threshold_is_told_once_outlasts_a_restart_and_is_told_again_if_it_was_refused(build) -> None:
     clock, terms = ManualClock(), {"s1": (Policy(interval_s=60, thresholds=(LOW,)), "")}
-    async with build(clock, terms=terms) as bench:
+    async with build(clock, listed=terms) as bench:
         bench.engine.refuses = {"low_battery"}
         with pytest.raises(Overloaded):
             await bench.beat(labels={"battery": "10"})
@@ -297,7 +298,7 @@ async def test_a_threshold_is_told_once_outlasts_a_restart_and_is_told_again_if_
             assert bench.beat(labels={"battery": "15"}) is None  # nothing to store, nothing to wait for
         assert bench.engine.said == ["s1 low_battery raise"]
         assert bench.engine.events[0].labels["battery"] == "10"
-    async with build(clock, terms=terms) as bench:
+    async with build(clock, listed=terms) as bench:
         await bench.beat(labels={"battery": "26"})
         assert bench.engine.said == ["s1 low_battery clear"]
 
@@ -329,11 +330,11 @@ def to_the_hour(clock: ManualClock) -> int:
 
 async def test_a_time_of_a_schedule_outlasts_a_restart_and_is_kept_by_the_wall_clock(build) -> None:
     clock = ManualClock()
-    async with build(clock, terms={"s1": (HOURLY, "")}) as bench:
+    async with build(clock, listed={"s1": (HOURLY, "")}) as bench:
         bench.beat()
         await bench.watch.flush()
     due_s = to_the_hour(clock)
-    async with build(clock, terms={"s1": (HOURLY, "")}) as bench:
+    async with build(clock, listed={"s1": (HOURLY, "")}) as bench:
         bench.watch.connected("mqtt", up=False)  # deaf before it is due: that shifts nothing
         await bench.passes(100)
         bench.watch.connected("mqtt", up=True)
@@ -346,7 +347,7 @@ async def test_a_time_of_a_schedule_outlasts_a_restart_and_is_kept_by_the_wall_c
 
 
 async def test_what_was_due_while_we_were_deaf_is_held_against_nobody(build) -> None:
-    async with build(terms={"s1": (HOURLY, "")}) as bench:
+    async with build(listed={"s1": (HOURLY, "")}) as bench:
         bench.beat()
         await bench.passes(to_the_hour(bench.clock) - 10)
         bench.watch.connected("mqtt", up=False)
@@ -359,12 +360,11 @@ async def test_what_was_due_while_we_were_deaf_is_held_against_nobody(build) -> 
 
 async def test_a_reload_lets_in_no_more_unlisted_stations_than_the_minute_allows(build) -> None:
     async with build(discover_per_min=2) as bench:
-        more = {"terms": {}, "region_of": lambda _site: "", "most_stations": 100}
         for number in range(10):
             bench.beat(f"n{number}")
-            bench.watch.reset(policy=POLICY, discover_per_min=2, **more)
+            bench.watch.reset(Terms(policy=POLICY, discover_per_min=2))
         assert len(bench.watch._stations) == 2
-        bench.watch.reset(policy=POLICY, discover_per_min=3, **more)
+        bench.watch.reset(Terms(policy=POLICY, discover_per_min=3))
         for number in range(10, 20):
             bench.beat(f"n{number}")
         assert len(bench.watch._stations) == 5
@@ -373,21 +373,19 @@ async def test_a_reload_lets_in_no_more_unlisted_stations_than_the_minute_allows
 async def test_a_reload_gives_a_schedule_at_once_and_takes_it_away(build) -> None:
     async with build() as bench:
         await bench.grow_up()
-        more = {"terms": {}, "region_of": lambda _site: "", "most_stations": 10, "discover_per_min": 10}
-        bench.watch.reset(policy=HOURLY, **more)
+        bench.watch.reset(Terms(policy=HOURLY))
         await bench.passes(200)
         assert bench.engine.said == []
-        bench.watch.reset(policy=Policy(interval_s=60, grace_s=30), **more)
+        bench.watch.reset(Terms(policy=Policy(interval_s=60, grace_s=30)))
         await bench.until(lambda: bench.engine.said == [DOWN], turning=1)
 
 
 BACKUP = f"{EXPECTED}backup"
 AWAITED = {BACKUP: (replace(HOURLY, slots=True), "")}
-TERMS = {"policy": Policy(), "region_of": lambda _site: "", "most_stations": 10, "discover_per_min": 10}
 
 
 async def test_an_expected_event_is_no_station_of_the_fleet(build) -> None:
-    async with build(terms=AWAITED) as bench:
+    async with build(listed=AWAITED) as bench:
         assert bench.watch.heard(Beat(collector="mqtt", station=BACKUP, at_ms=bench.clock.now_ms())) is None
         await bench.passes(to_the_hour(bench.clock) + 60)
         bench.watch.met("backup", collector="snmp", at_ms=bench.clock.now_ms())
@@ -405,14 +403,14 @@ async def test_an_expected_event_is_no_station_of_the_fleet(build) -> None:
 @pytest.mark.parametrize("restarts", [False, True])
 async def test_what_is_expected_no_longer_is_missing_no_longer(build, restarts: bool) -> None:
     clock, told = ManualClock(), ["backup event_missing raise"]
-    async with build(clock, terms=AWAITED) as bench:
+    async with build(clock, listed=AWAITED) as bench:
         await bench.until(lambda: bench.engine.said == told, turning=300)
         await bench.watch.flush()
         if not restarts:
-            bench.watch.reset(terms={}, **TERMS)
+            bench.watch.reset(Terms(policy=Policy()))
             assert bench.engine.said == [*told, "backup event_missing clear"]
             assert {state: count for state, count in bench.watch.states.items() if count} == {StationState.RETIRED: 1}
-            bench.watch.reset(terms=AWAITED, **TERMS)
+            bench.watch.reset(Terms(policy=Policy(), listed=AWAITED))
             await bench.until(lambda: len(bench.engine.said) == 3, turning=300)  # expected anew
             return
     async with build(clock) as bench:

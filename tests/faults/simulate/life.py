@@ -14,6 +14,7 @@ from gateway.core.inhibit import Inhibitions
 from gateway.core.judge import Judge
 from gateway.core.rules import Rule, Rulebook, Setting
 from gateway.core.station import Policy
+from gateway.core.terms import Terms
 from gateway.delivery import SinkDelivery
 from gateway.engine import Engine, EngineLimits
 from gateway.engine.around import no_plan
@@ -102,7 +103,7 @@ class Life:
             store=self.store,
             engine=OwnEvents(self.engine),
             clock=self.clock,
-            policy=STATIONS,
+            terms=Terms(policy=STATIONS),
             count=_count_beat,
         )
         self.intakes = {
