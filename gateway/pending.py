@@ -71,6 +71,11 @@ class Run:
             self.last_ms = at_ms
         return True
 
+    def settle(self) -> None:
+        """All who waited were answered: they are a number now, for what is prepared remembers its last run long."""
+        self.offered += len(self.waiters)
+        self.waiters = []
+
     def shift(self, by_ms: int) -> None:
         """Move its instants, after a step of the wall clock."""
         self.first_ms += by_ms

@@ -33,6 +33,11 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _USUAL_ADDRESS = re.compile(rf"<(({_ATOM}(?:\.{_ATOM})*)@{_ATOM}(?:\.{_ATOM})*)>((?: [!-~]+)*)")
 # The client need not hear these at once, if it has said more already.
 _MAY_WAIT = frozenset({SENDER_TAKEN, RECIPIENT_TAKEN})
+# The library's attributes by which a session holds itself.
+_TIES = (
+    "_smtp_methods", "_auth_methods", "_client_connected_cb", "_handler_coroutine", "_reader", "_writer",
+    "_tls_protocol", "_original_transport",
+)  # fmt: skip
 _BUSY = "421 4.7.0 Too many connections, try again later\r\n"
 _DENIED = "554 5.7.1 Access denied\r\n"
 _TOO_LONG = b"421 4.4.2 This session has lasted too long\r\n"
@@ -95,7 +100,8 @@ class SafeSMTP(SMTP):  # type: ignore[misc] # the library is not typed
     def __init__(self, rules: Rules, *, implicit_tls: bool, sessions: "Sessions") -> None:
         """Serve one connection by ``rules``; ``sessions`` holds it while it lasts."""
         # The library has one mapping for all sessions, cleared by each new one.
-        self.command_size_limits: dict[str, int] = defaultdict(lambda: self.command_size_limit)
+        least = self.command_size_limit
+        self.command_size_limits: dict[str, int] = defaultdict(lambda: least)
         few = max(10, rules.commands // 10)
         super().__init__(
             Handler(rules),
@@ -163,12 +169,19 @@ class SafeSMTP(SMTP):  # type: ignore[misc] # the library is not typed
     def connection_lost(self, error: Exception | None) -> None:
         """Give everything back; for a client that was not let in there is nothing."""
         if self not in self._sessions:
+            if self._handler_coroutine is None:
+                self._let_go()
             return
         self._sessions.discard(self)
         self._rules.seats.leave(self._seat)
         if self._session_end is not None:
             self._session_end.cancel()
         super().connection_lost(error)
+        self._handler_coroutine.add_done_callback(self._let_go)
+
+    def _let_go(self, _handled: object = None) -> None:
+        """Cut what holds the session through itself, buffers and all: garbage is searched for seldom, and clients are many."""
+        self.__dict__.update(dict.fromkeys(_TIES))
 
     def eof_received(self) -> bool | None:
         """A client that was not let in has no session to end."""

@@ -50,7 +50,7 @@ class Commits:
             pending: runs that wait.
             health: is told what the disk says.
             write: decides and writes a batch at an instant, inside a transaction.
-            release: is told what came of a batch when it is on disk.
+            release: is told what came of a batch when it is on disk and answered for.
             limits: how much, and how long.
         """
         self.suspects: deque[list[Run]] = deque()
@@ -186,9 +186,20 @@ class Commits:
                 self._split(batch, error)
             else:
                 self._health.recovered()
-                self._tell(batch, done.result())
+                self._answer(batch, done.result())
         finally:
             self.idle.set()
+
+    def _answer(self, batch: list[Run], outcomes: list[Outcome]) -> None:
+        """Tell who waits, first: it is on disk, whatever else may fail that follows a commit."""
+        for run, outcome in zip(batch, outcomes, strict=True):
+            if run.waiters:
+                answer(run.waiters, Receipt(incident=outcome.incident, reason=outcome.reason))
+                run.settle()
+        try:
+            self._tell(batch, outcomes)
+        except Exception:
+            log.exception("commit.unfinished", inputs=sum(run.count for run in batch))
 
     # --- what cannot be written -----------------------------------------------------------------------
 

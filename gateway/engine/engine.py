@@ -247,18 +247,18 @@ class Engine:
         )  # fmt: skip
 
     def _release(self, batch: list[Run], outcomes: list[Outcome]) -> None:
-        self._after_ends()
-        for run, outcome in zip(batch, outcomes, strict=True):
-            if run.waiters:
-                books.answer(run.waiters, Receipt(incident=outcome.incident, reason=outcome.reason))
-            self._repeats.keep(run.verdict, outcome.counts_until_ms)
-            if run.verdict.expected and outcome.fresh:
-                self._met(run)
+        """Books and services of ours first: what others make of a batch may fail, and spoils only itself."""
         books.count(batch, outcomes)
-        self._journal(batch, [outcome.incident for outcome in outcomes])
+        self._after_ends()
         if any(outcome.wishes for outcome in outcomes):
             self._wake_delivery()
         self._timers.retime()
+        for run, outcome in zip(batch, outcomes, strict=True):
+            self._repeats.keep(run.verdict, outcome.counts_until_ms)
+        self._journal(batch, [outcome.incident for outcome in outcomes])
+        for run, outcome in zip(batch, outcomes, strict=True):
+            if run.verdict.expected and outcome.fresh:
+                self._met(run)
 
     def _around(self, tx: Transaction, now_ms: int) -> Surroundings:
         return Surroundings(

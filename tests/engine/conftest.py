@@ -115,7 +115,8 @@ def build(tmp_path: Path) -> Callable[..., contextlib.AbstractAsyncContextManage
     @contextlib.asynccontextmanager
     async def make(
         *rules: Rule, limits: EngineLimits | None = None, runs: bool = True, folder: str = "state",
-        clock: ManualClock | None = None, judged_by: Any = None, jump: Callable[[], int] = lambda: 0, **setting: Any,
+        clock: ManualClock | None = None, judged_by: Any = None, jump: Callable[[], int] = lambda: 0,
+        journal: Callable[..., None] = lambda _runs, _incidents: None, **setting: Any,
     ) -> AsyncIterator[Bench]:  # fmt: skip
         clock = clock or ManualClock()
         ids, woken = itertools.count(1), [0]
@@ -130,7 +131,7 @@ def build(tmp_path: Path) -> Callable[..., contextlib.AbstractAsyncContextManage
                 store, judge=judged_by or judge(*rules, **setting), clock=clock,
                 new_id=lambda _ms: f"{base * 1000 + next(ids):013d}",
                 limits=limits or EngineLimits(lazy_s=0.01), wake_delivery=wake,
-                clock_jump=jump, follow_clock=clock.follow,
+                clock_jump=jump, follow_clock=clock.follow, journal=journal,
             )  # fmt: skip
             async with asyncio.timeout(LONGEST_S), asyncio.TaskGroup() as tasks:
                 serving = tasks.create_task(engine.run()) if runs else None

@@ -39,6 +39,20 @@ async def test_a_receipt_comes_only_after_the_commit(build, say) -> None:
         assert bench.woken == [1]
 
 
+async def test_who_waits_is_answered_and_the_books_balance_whatever_fails_after_the_commit(build, say) -> None:
+    def fails(_runs, _incidents) -> None:
+        raise ValueError("a bug")
+
+    async with build(journal=fails) as bench:
+        before = balance()
+        with capture_logs() as logs:
+            receipts = [await bench.emit(source) for source in ("r1", "r2", "r1")]
+        assert [receipt.reason for receipt in receipts] == [Reason.FIRST_RAISED, Reason.FIRST_RAISED, Reason.REPEATED]
+        assert changes(before) == (3, 0, {})
+        assert bench.woken[0] == 2
+        assert {entry["event"] for entry in logs} == {"commit.unfinished"}
+
+
 async def test_offers_are_gathered_and_committed_soon(build) -> None:
     async with build() as bench:
         works = bench.store.works

@@ -1,6 +1,8 @@
 """What is prepared once and offered many times comes to what the same events come to one by one."""
 
+import asyncio
 import itertools
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -184,3 +186,17 @@ async def test_what_the_rules_cannot_bear_is_set_aside_each_time(build, say) -> 
         assert event.offer(5)
         assert event.offer(6)
         assert bench.engine._pending.inputs == 2
+
+
+async def test_what_is_prepared_remembers_nobody_who_was_answered(build) -> None:
+    async with build() as bench:
+        prepared = bench.engine.prepare(bench.event())
+        futures = [prepared.emit(bench.clock.now_ms()) for _ in range(3)]
+        remembered = [weakref.ref(future) for future in futures]
+        for future in futures:
+            await future
+        del futures, future
+        await asyncio.sleep(0)
+        assert [one() for one in remembered] == [None] * 3
+        await prepared.emit(bench.clock.now_ms())
+        assert (await bench.incident())["occurrences"] == 4

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import smtplib
 import socket
 import struct
@@ -9,9 +10,11 @@ import struct
 import pytest
 
 from collectors.smtp.gate import Users
+from collectors.smtp.server import SafeSMTP
 from gateway.core.reason import Dropped
 from gateway.plugin import Secret
 from gateway.testing.intake import RecordingIntake
+from tests.patience import until
 
 MAIL = b"From: Alice <alice@example.org>\r\nTo: support@example.com\r\nSubject: No heartbeat\r\nMessage-ID: <1@example.org>\r\n\r\nStation 7 is silent."
 
@@ -524,6 +527,57 @@ async def test_sockets_of_systemd_are_served_and_stay_open(serve) -> None:
             assert (await client.begin()).startswith("250")
             assert (await client.data(MAIL)).startswith("250")
         assert passed.fileno() > 0
+
+
+async def quits(client, _tls) -> None:
+    await client.begin()
+    assert (await client.data(MAIL)).startswith("250")
+    await client.say("QUIT")
+
+
+async def vanishes(client, _tls) -> None:
+    await client.begin()
+    await client.say("DATA")
+    client.send(b"x" * 1000)
+    await client.writer.drain()
+    client.writer.transport.abort()
+
+
+async def is_silent(client, _tls) -> None:
+    assert (await client.gone()).startswith(b"220")
+
+
+async def encrypts(client, tls) -> None:
+    await client.hear()
+    await client.say("EHLO client.example.org")
+    await client.say("STARTTLS")
+    await client.writer.start_tls(tls.context, server_hostname="localhost")
+    await client.say("NOOP")
+
+
+async def is_one_too_many(client, _tls) -> None:
+    assert (await client.gone()).startswith(b"421")
+
+
+@pytest.mark.parametrize("ends", [quits, vanishes, is_silent, encrypts, is_one_too_many])
+async def test_of_a_session_that_is_over_nothing_is_left(serve, tls, ends) -> None:
+    """The daemon searches for garbage seldom, so that sessions which hold themselves would be there by the ten thousand."""
+
+    def left() -> int:
+        return sum(isinstance(one, SafeSMTP) for one in gc.get_objects())
+
+    sessions = {"command_timeout_s": 0.3 if ends is is_silent else 60, "connections_per_peer": 1}
+    async with serve(sessions=sessions, **tls.settings) as station:
+        first = [await station.client()] if ends is is_one_too_many else []
+        gc.collect()
+        gc.disable()
+        try:
+            client = await station.client()
+            await ends(client, tls)
+            await client.close()
+            assert await until(lambda: left() == len(first), pause=lambda: asyncio.sleep(0.01))
+        finally:
+            gc.enable()
 
 
 async def test_replies_are_sent_without_delay(serve) -> None:
