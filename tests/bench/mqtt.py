@@ -4,7 +4,6 @@ Broker and publisher share the sender's core. The broker keeps what waits, so no
 """
 
 import contextlib
-import socket
 import subprocess
 import sys
 import time
@@ -12,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench.harness import OURS, Options, Report, account, cores, quantile, watch
-from tests.daemon import START_S, Daemon, pinned, tool
-from tests.ports import free_port
+from tests.broker import ANYBODY, KEEPS_ALL, Mosquitto
+from tests.daemon import START_S, Daemon, pinned
 
 STATIONS = 50_000
 BEATS_PER_S = 20_000
@@ -70,9 +69,8 @@ def _ours(report: Report, case: str, stations: int, beats: int, *, rate: float =
 
 
 def _peer(report: Report, case: str, stations: int, beats: int) -> None:
-    port = free_port()
-    words = [sys.executable, str(Path(__file__).with_name("peer_aiomqtt.py")), str(port)]
-    with _broker(report.options.fresh(PEER), port):
+    with _broker(report.options.fresh(PEER)) as broker:
+        words = [sys.executable, str(Path(__file__).with_name("peer_aiomqtt.py")), str(broker.port)]
         peer = subprocess.Popen(pinned(words, cores()[1]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
         def taken() -> int:
@@ -82,7 +80,7 @@ def _peer(report: Report, case: str, stations: int, beats: int) -> None:
 
         try:
             taken()  # it answers when it has subscribed
-            with _published(port, stations, beats, 0) as (count, began_s), watch(peer.pid) as used:
+            with _published(broker.port, stations, beats, 0) as (count, began_s), watch(peer.pid) as used:
                 _until(lambda: taken() >= count)
                 took_s = time.monotonic() - began_s
             report.add(
@@ -107,27 +105,13 @@ def daemon_and_broker(folder: Path, *, start_s: float = START_S) -> Iterator[Dae
     """The daemon, connected to a broker of its own."""
     daemon = Daemon(folder, CONFIG, ports=("beat",), cores=cores()[1], start_s=start_s)
     connected = 'tocsin_collector_connected{collector="mqtt"} 1.0'
-    with _broker(daemon.folder, daemon.ports["beat"]), daemon:
+    with _broker(daemon.folder, port=daemon.ports["beat"]), daemon:
         daemon.eventually(lambda: connected in daemon.books().text, 10, "connected to the broker")
         yield daemon
 
 
-@contextlib.contextmanager
-def _broker(folder: Path, port: int) -> Iterator[None]:
-    """A Mosquitto that keeps whatever waits, in memory."""
-    conf = folder / "mosquitto.conf"
-    conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
-    words = pinned([tool("mosquitto") or "mosquitto", "-c", str(conf)], cores()[0])
-    process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(250):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            time.sleep(0.02)
-        yield
-    finally:
-        process.kill()
-        process.wait()
+def _broker(folder: Path, *, port: int | None = None) -> Mosquitto:
+    return Mosquitto(folder, ANYBODY, KEEPS_ALL, port=port, cores=cores()[0])
 
 
 @contextlib.contextmanager

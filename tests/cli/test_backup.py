@@ -1,6 +1,8 @@
 """`tocsin backup` takes what a running daemon knows, and `tocsin restore` brings it back, or says why it does not."""
 
+import asyncio
 import io
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -8,7 +10,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+import gateway.cli
 from gateway.app import running
 from gateway.config import load
 from gateway.core.event import Event, EventKind
@@ -26,15 +30,15 @@ communities = ["public"]
 """
 
 
-def tocsin(*words: object) -> subprocess.CompletedProcess[str]:
+def tocsin(*words: object) -> Result:
+    """The command in this process: to start one takes longer than all that it does."""
+    return CliRunner().invoke(gateway.cli.tocsin, [*map(str, words)])
+
+
+def apart(*words: object) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, as people run it."""
     command = [sys.executable, "-c", "from gateway.cli import main; main()", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-
-async def in_thread(*words: object) -> subprocess.CompletedProcess[str]:
-    import asyncio
-
-    return await asyncio.to_thread(tocsin, *words)
 
 
 def house(tmp_path: Path):
@@ -55,16 +59,27 @@ async def sources(app) -> set[str]:
     return {item["source"] for item in (await app.store.reader.incidents()).items}
 
 
-@pytest.fixture
-async def backup(tmp_path: Path) -> Path:
-    """Made while the daemon ran, after r1 and before r2."""
-    file = tmp_path / "b.tar"
-    async with house(tmp_path) as app:
+async def backed_up(folder: Path) -> None:
+    async with house(folder) as app:
         await raise_one(app, "r1")
-        done = await in_thread("backup", "--state-dir", app.state_dir, file)
+        done = await asyncio.to_thread(apart, "backup", "--state-dir", app.state_dir, folder / "b.tar")
         assert done.returncode == 0, done.stderr
         await raise_one(app, "r2")
-    return file
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """Where a daemon ran, and a backup of it was made after r1 and before r2."""
+    folder = tmp_path_factory.mktemp("made")
+    asyncio.run(backed_up(folder))
+    return folder
+
+
+@pytest.fixture
+def backup(made: Path, tmp_path: Path) -> Path:
+    """The backup, in a copy of all that there was."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "b.tar"
 
 
 def spoiled(backup: Path, tmp_path: Path, **files: bytes) -> Path:
@@ -94,7 +109,7 @@ async def test_a_backup_holds_what_was_known_and_a_restore_brings_it_back(backup
     with tarfile.open(backup) as tar:
         assert sorted(tar.getnames()) == ["tickets.db", "tocsin.db"]
     assert not list((tmp_path / "state").glob(".tocsin-backup-*"))
-    done = tocsin("restore", "--state-dir", tmp_path / "state", backup)
+    done = apart("restore", "--state-dir", tmp_path / "state", backup)
     assert done.returncode == 0, done.stderr
     assert "what was there is tocsin.db.before-restore-" in done.stdout
     async with house(tmp_path) as app:
@@ -107,14 +122,14 @@ async def test_a_backup_holds_what_was_known_and_a_restore_brings_it_back(backup
 
 async def test_a_backup_can_be_restored_where_nothing_is(backup, tmp_path) -> None:
     done = tocsin("restore", "--state-dir", tmp_path / "new", backup)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     async with open_sqlite(tmp_path / "new") as store:
         assert [item["source"] for item in (await store.reader.incidents()).items] == ["r1"]
 
 
 async def test_a_restore_is_refused_while_a_daemon_runs_there(backup, tmp_path) -> None:
     async with house(tmp_path) as app:
-        done = await in_thread("restore", "--state-dir", app.state_dir, backup)
+        done = await asyncio.to_thread(apart, "restore", "--state-dir", app.state_dir, backup)
         assert done.returncode == 75
         assert "another Tocsin runs on the store" in done.stderr
         assert await sources(app) == {"r1", "r2"}
@@ -123,7 +138,7 @@ async def test_a_restore_is_refused_while_a_daemon_runs_there(backup, tmp_path) 
 async def test_the_log_of_a_daemon_that_was_killed_goes_aside_with_its_database(backup, tmp_path) -> None:
     state = tmp_path / "state"
     (state / "tocsin.db-wal").write_bytes(b"another database's log")
-    assert tocsin("restore", "--state-dir", state, backup).returncode == 0
+    assert tocsin("restore", "--state-dir", state, backup).exit_code == 0
     assert not (state / "tocsin.db-wal").exists()
     (log,) = state.glob("tocsin.db.before-restore-*-wal")
     assert log.read_bytes() == b"another database's log"
@@ -164,7 +179,7 @@ def cut(backup: Path, tmp_path: Path) -> Path:
 async def test_a_backup_that_cannot_be_used_changes_nothing(backup, tmp_path, spoil, says) -> None:
     before = snapshot(tmp_path / "state")
     done = tocsin("restore", "--state-dir", tmp_path / "state", spoil(backup, tmp_path))
-    assert done.returncode == 1, done
+    assert done.exit_code == 1, done
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert snapshot(tmp_path / "state") == before
@@ -182,7 +197,7 @@ async def test_a_restore_that_was_interrupted_keeps_the_daemon_from_starting(bac
     with pytest.raises(StoreUnusable, match="interrupted: run tocsin restore again"):
         async with open_sqlite(state):
             pass
-    assert tocsin("restore", "--state-dir", state, backup).returncode == 0
+    assert tocsin("restore", "--state-dir", state, backup).exit_code == 0
     async with open_sqlite(state):
         pass
 
@@ -190,14 +205,14 @@ async def test_a_restore_that_was_interrupted_keeps_the_daemon_from_starting(bac
 async def test_a_backup_never_takes_the_place_of_a_file(backup, tmp_path) -> None:
     before = backup.read_bytes()
     done = tocsin("backup", "--state-dir", tmp_path / "state", backup)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "is there already" in done.stderr
     assert backup.read_bytes() == before
 
 
 def test_a_backup_without_a_daemon_says_so_and_leaves_nothing(tmp_path) -> None:
     done = tocsin("backup", "--state-dir", tmp_path, tmp_path / "b.tar")
-    assert done.returncode == 69
+    assert done.exit_code == 69
     assert "no daemon answers" in done.stderr
     assert list(tmp_path.iterdir()) == []
 

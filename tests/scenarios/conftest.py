@@ -19,6 +19,7 @@ from gateway.app import App, running
 from gateway.config import load
 from gateway.plugins import discover
 from gateway.testing.clock import ManualClock
+from tests.broker import Mosquitto
 from tests.patience import LONGEST_S, until
 from tests.ports import free_port
 
@@ -172,28 +173,6 @@ class House:
         await self.app.observations["local"].poll()
 
 
-@contextlib.asynccontextmanager
-async def mosquitto(folder: Path, port: int) -> AsyncIterator[None]:
-    tool = needs("mosquitto")
-    folder.mkdir(parents=True, exist_ok=True)
-    conf = folder / "mosquitto.conf"
-    conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-    process = await asyncio.create_subprocess_exec(tool, "-c", str(conf), stderr=subprocess.DEVNULL)
-    try:
-        async with asyncio.timeout(LONGEST_S):
-            while True:
-                with contextlib.suppress(OSError):
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                    writer.close()
-                    await writer.wait_closed()
-                    break
-                await asyncio.sleep(0.02)
-        yield
-    finally:
-        process.terminate()
-        await process.wait()
-
-
 @pytest.fixture
 def build(tmp_path: Path) -> Callable[..., contextlib.AbstractAsyncContextManager[House]]:
     """Build a house: ``async with build(more="[[rule]]...") as house``."""
@@ -212,7 +191,8 @@ def build(tmp_path: Path) -> Callable[..., contextlib.AbstractAsyncContextManage
         path = tmp_path / "tocsin.toml"
         path.write_text(CONFIG.format(snmp=snmp, mqtt=mqtt, web=web, **ports) + more)
         clock = clock or ManualClock()
-        async with mosquitto(tmp_path / "mosquitto", ports["beat"]):
+        needs("mosquitto")
+        with Mosquitto(tmp_path / "mosquitto", port=ports["beat"]):
             config = load(path, plugins=discover())
             async with running(config, state_dir=tmp_path / "state", clock=clock, transports=transports) as app:
                 house = House(app, clock, ports)

@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from collectors.snmp import codec
+from tests.broker import Mosquitto
 from tests.ports import free_port
 
 pytestmark = pytest.mark.tools
@@ -161,25 +162,23 @@ class Daemon:
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory) -> Iterator[Daemon]:
     folder = tmp_path_factory.mktemp("canaries")
+    needs("mosquitto")
     echo = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     serving = threading.Thread(target=echo.serve_forever)
     serving.start()
     ports = {name: free_port() for name in ("http", "mail", "beat")} | {"trap": free_port()}
-    (folder / "mosquitto.conf").write_text(f"listener {ports['beat']} 127.0.0.1\nallow_anonymous true\n")
-    broker = subprocess.Popen([needs("mosquitto"), "-c", str(folder / "mosquitto.conf")], stderr=subprocess.DEVNULL)
-    made = Daemon(folder, {**ports, "echo": echo.server_address[1]})
-    try:
-        eventually(made.ready, "ready")
-        yield made
-    finally:
-        made.process.kill()
-        made.process.wait()
-        broker.terminate()
-        broker.wait()
-        made.http.close()
-        echo.shutdown()
-        serving.join()
-        echo.server_close()
+    with Mosquitto(folder, port=ports["beat"]):
+        made = Daemon(folder, {**ports, "echo": echo.server_address[1]})
+        try:
+            eventually(made.ready, "ready")
+            yield made
+        finally:
+            made.process.kill()
+            made.process.wait()
+            made.http.close()
+            echo.shutdown()
+            serving.join()
+            echo.server_close()
 
 
 def exercise(daemon: Daemon) -> None:

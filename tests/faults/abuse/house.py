@@ -1,14 +1,10 @@
 """The daemon under attack, and a Mosquitto beside it."""
 
-import contextlib
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from tests.daemon import Daemon, tool
+from tests.broker import Mosquitto
+from tests.daemon import Daemon
 
 TOOLS = ("gcc", "mosquitto")
 CONFIG = """
@@ -40,21 +36,5 @@ class House(Daemon):
         super().__init__(folder, config, ports=("mail", "beat", "trap", "calm"))
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(_mosquitto(self.folder, self.ports["beat"]))
+        self._stack.enter_context(Mosquitto(self.folder, port=self.ports["beat"]))
         return super().__enter__()
-
-
-@contextlib.contextmanager
-def _mosquitto(folder: Path, port: int) -> Iterator[None]:
-    conf = folder / "mosquitto.conf"
-    conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-    process = subprocess.Popen([tool("mosquitto") or "mosquitto", "-c", str(conf)], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(250):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            time.sleep(0.02)
-        yield
-    finally:
-        process.terminate()
-        process.wait()

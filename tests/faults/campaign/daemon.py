@@ -1,18 +1,17 @@
-"""The daemon as a process that can be killed, and the broker that outlives it."""
+"""The daemon as a process that can be killed."""
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 
+from tests.daemon import tool
 from tests.faults.campaign import mails
 from tests.faults.campaign.powercut import Disk
 from tests.ports import free_port
@@ -106,11 +105,6 @@ SECRETS = {
 
 class Refused(Exception):
     """The daemon did not start, or did not stop as it should: the tail of its log."""
-
-
-def tool(name: str) -> str | None:
-    """Where a tool is; Debian keeps some out of a user's path."""
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
 
 
 def missing_tools() -> list[str]:
@@ -219,21 +213,3 @@ class Daemon:
 
 def _command() -> str:
     return str(Path(sys.executable).with_name("tocsin"))
-
-
-@contextlib.contextmanager
-def mosquitto(folder: Path) -> Iterator[int]:
-    """A broker that queues everything for whoever is away; its port."""
-    port = free_port()
-    conf = folder / "mosquitto.conf"
-    conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
-    process = subprocess.Popen([tool("mosquitto") or "", "-c", str(conf)], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(250):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            time.sleep(0.02)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()

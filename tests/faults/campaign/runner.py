@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.broker import ANYBODY, KEEPS_ALL, Mosquitto
+from tests.daemon import tool
 from tests.faults.campaign import beats, informs, mails, trackers
-from tests.faults.campaign.daemon import Daemon, mosquitto, tool
+from tests.faults.campaign.daemon import Daemon
 from tests.faults.campaign.ledger import Ledger, Names, Sender
 from tests.faults.campaign.powercut import Disk, compiled
 from tests.faults.campaign.verify import WORDS, Findings, reckon, tickets_made
@@ -113,10 +115,10 @@ def campaign(plan: Plan, *, keep: Path | None = None, say: Callable[[str], None]
         chance = random.Random(plan.seed)
         moody = trackers.made(chance)
         addresses = stack.enter_context(trackers.served(moody))
-        broker = stack.enter_context(mosquitto(folder))
+        broker = stack.enter_context(Mosquitto(folder, ANYBODY, KEEPS_ALL))
         disk = Disk.made(folder, shim=compiled(folder), fsync_us=FSYNC_US)
         daemon = stack.enter_context(
-            contextlib.closing(Daemon(folder, disk, addresses, broker=broker, plant=plan.plant))
+            contextlib.closing(Daemon(folder, disk, addresses, broker=broker.port, plant=plan.plant))
         )
         return _Campaign(plan, daemon, moody, chance, say).run()
 

@@ -4,13 +4,13 @@ import resource
 import signal
 import socket
 import sqlite3
-import subprocess
 import time
 
 import httpx
 import pytest
 
-from tests.faults.campaign.daemon import mosquitto, tool
+from tests.broker import Mosquitto
+from tests.daemon import tool
 from tests.faults.disk.conftest import FAST
 
 PAGE = 4096
@@ -63,8 +63,8 @@ def test_a_full_disk_stops_acknowledgements_and_room_resumes_them(house, disk) -
 def test_what_the_broker_delivers_to_a_full_disk_is_not_acknowledged_and_comes_again(house, disk, tmp_path) -> None:
     if missing := [name for name in ("mosquitto", "mosquitto_pub") if tool(name) is None]:
         pytest.skip(f"not installed: {', '.join(missing)}")
-    with mosquitto(tmp_path) as broker:
-        house.configure(FAST + f'[collectors.mqtt]\nbroker = "mqtt://127.0.0.1:{broker}"\n[sinks.local]\n')
+    with Mosquitto(tmp_path) as broker:
+        house.configure(FAST + f'[collectors.mqtt]\nbroker = "{broker.url}"\n[sinks.local]\n')
         house.start()
         beat(broker, "s1", "fault")
         house.eventually(lambda: house.incidents(source="s1"), what="the fault")
@@ -80,9 +80,8 @@ def test_what_the_broker_delivers_to_a_full_disk_is_not_acknowledged_and_comes_a
         assert house.lost() == set()
 
 
-def beat(broker: int, station: str, status: str) -> None:
-    words = ["-p", str(broker), "-q", "1", "-t", f"fleet/lyon/{station}/heartbeat", "-m", f'{{"status": "{status}"}}']
-    subprocess.run([tool("mosquitto_pub") or "", *words], check=True)
+def beat(broker: Mosquitto, station: str, status: str) -> None:
+    broker.publish(f"fleet/lyon/{station}/heartbeat", f'{{"status": "{status}"}}')
 
 
 def test_a_limit_of_file_size_stops_acknowledgements_until_it_is_lifted(house) -> None:
