@@ -33,6 +33,10 @@ MOST_SITES = 100
 """Sites looked at, of a region or the fleet."""
 MOST_LOOKED = 1_500
 """Stations looked at, of all these sites together."""
+NAMED_MOST = 200
+"""Stations named of those in an outage; the rest are a number."""
+NAMES_IN_A_LOOK = 10
+"""To put so many names in order takes as long as one look."""
 
 
 class Level(StrEnum):
@@ -115,6 +119,31 @@ def age_s(station: Station, *, observed_s: float) -> float:
     return observed_s - station.counted_s
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Stations as they are told: how many, and the first of their names."""
+
+    count: int = 0
+    names: tuple[str, ...] = ()
+
+
+def named(batches: Iterable[list[str]]) -> Generator[int, None, Named]:
+    """Count what `Sites.members` or `Sites.missing` gives, and put the first names in order.
+
+    Whoever asks may do something else between two batches: told is how many looks at a station each was worth.
+    """
+    count = 0
+    first: list[str] = []
+    for names in batches:
+        count += len(names)
+        if len(first) == NAMED_MOST:
+            names = [name for name in names if name < first[-1]]  # noqa: PLW2901 - the rest is only counted
+        if names:
+            first = sorted([*first, *names])[:NAMED_MOST]
+        yield 1 + len(names) // NAMES_IN_A_LOOK
+    return Named(count, tuple(first))
+
+
 class Sites:
     """Which live stations stand where, and which are covered by an outage."""
 
@@ -142,11 +171,17 @@ class Sites:
 
     def moved(self, before: Station | None, after: Station | None) -> None:
         """A station has changed, has come, or has gone: keep account of it."""
+        for station, by in ((before, -1), (after, 1)):
+            if station is not None:
+                self.states[station.state] += by
+                if live(station):
+                    self.live += by
+                    self.per_s = max(0.0, self.per_s + by / station.interval_s) if self.live else 0.0
+        if before is not None and after is not None and _standing(before) == _standing(after):
+            return
         if before is not None:
-            self.states[before.state] -= 1
             self._leaves(before)
         if after is not None:
-            self.states[after.state] += 1
             self._joins(after)
 
     def judge(self, group: Group, is_overdue: Overdue) -> Generator[int, None, Verdict]:
@@ -188,13 +223,13 @@ class Sites:
                 yield min(whole, each)
         return out < DOWN * of or not of
 
-    def members(self, group: Group) -> list[str]:
-        """The stations of a group that are live or missing."""
-        return [name for place in self._of(group) for names in (place.live, place.covered) for name in names]
+    def members(self, group: Group) -> Iterator[list[str]]:
+        """The stations of a group that are live or missing, some at a time: it may change between two."""
+        return self._batches(group, lambda place: [*place.live, *place.covered])
 
-    def missing(self, group: Group) -> frozenset[str]:
-        """Its stations that are covered."""
-        return frozenset(name for place in self._of(group) for name in place.covered)
+    def missing(self, group: Group) -> Iterator[list[str]]:
+        """Its stations that are covered, some at a time."""
+        return self._batches(group, lambda place: list(place.covered))
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -211,18 +246,13 @@ class Sites:
             place.covered.add(station.station)
         if lives:
             place.live[station.station] = None
-            self.live += 1
-            self.per_s += 1 / station.interval_s
 
     def _leaves(self, station: Station) -> None:
         place = self._places.get(station.site)
         if place is None:
             return
         place.covered.discard(station.station)
-        if live(station):
-            place.live.pop(station.station, None)
-            self.live -= 1
-            self.per_s = max(0.0, self.per_s - 1 / station.interval_s) if self.live else 0.0
+        place.live.pop(station.station, None)
         if not place.live and not place.covered:
             del self._places[station.site]
             if region := self._region_of(station.site):
@@ -248,15 +278,19 @@ class Sites:
         sites = _some(self._places if group.level is Level.FLEET else self._sites.get(group.name, {}), MOST_SITES)
         return sites, MOST_LOOKED // max(1, len(sites))
 
-    def _of(self, group: Group) -> Iterator["_Place"]:
+    def _batches(self, group: Group, of: "Callable[[_Place], list[str]]") -> Iterator[list[str]]:
         match group.level:
             case Level.SITE:
-                sites: Iterable[str] = (group.name,) if group.name in self._places else ()
+                sites = [group.name]
             case Level.REGION:
-                sites = self._sites.get(group.name, ())
+                sites = list(self._sites.get(group.name, ()))
             case Level.FLEET:
-                sites = self._places
-        return (self._places[site] for site in sites)
+                sites = list(self._places)
+        for site in sites:
+            if (place := self._places.get(site)) is not None:
+                names = of(place)
+                for first in range(0, len(names), MOST_MEMBERS):
+                    yield names[first : first + MOST_MEMBERS]
 
 
 @dataclass(slots=True)
@@ -266,6 +300,10 @@ class _Place:
     live: dict[str, None] = field(default_factory=dict)
     """In the order in which they came."""
     covered: set[str] = field(default_factory=set)
+
+
+def _standing(station: Station) -> tuple[str, bool, bool]:
+    return station.site, live(station), station.covered
 
 
 def _some(names: Collection[str], most: int) -> list[str]:

@@ -1,7 +1,7 @@
 """What silent stations have in common: an outage covers them when it begins, and gives them time when it ends."""
 
 from gateway.core.heartbeat import covered, outlived
-from gateway.core.sites import FLEET, Group, Level, Overdue, Verdict, age_s, live, overdue
+from gateway.core.sites import FLEET, Group, Level, Named, Overdue, Verdict, age_s, live, named, overdue
 from gateway.core.station import Change, Station, stands_alone
 from gateway.watch.keeper import Keeper
 from gateway.watch.observed import ObservedClock
@@ -40,7 +40,8 @@ class Neighbours:
             if verdict is None:
                 verdict = verdicts[group] = await self._judged(group)
             if verdict is Verdict.DOWN:
-                begun = await self._outages.begin(group, station.collector, self._keeper.sites)
+                members = await self._turn.through(named(self._keeper.sites.members(group)))
+                begun = await self._outages.begin(group, station.collector, members)
                 return (covered(down, told=station.told), ()) if begun else None
             impatient = self._impatient(station)
             if verdict is Verdict.SUSPECTED and group.level is not Level.FLEET and not impatient:
@@ -53,12 +54,18 @@ class Neighbours:
         for group in self._outages:
             if feed.trusted and not (group == FLEET and feed.quiet):
                 over = await self._turn.through(self._keeper.sites.over(group, self._overdue_now()))
-                if not over or not await self._outages.end(group, self._keeper.sites):
-                    continue
-                for name in self._keeper.sites.missing(group):
-                    if (station := self._keeper.stations.get(name)) is not None:
-                        self.uncover(station)
-                    await self._turn.took()
+                if over and await self._outages.end(group, await self._missing(group)):
+                    await self._uncover_all(group)
+
+    async def _missing(self, group: Group) -> Named:
+        return await self._turn.through(named(self._keeper.sites.missing(group)))
+
+    async def _uncover_all(self, group: Group) -> None:
+        for names in self._keeper.sites.missing(group):
+            for name in names:
+                if (station := self._keeper.stations.get(name)) is not None:
+                    self.uncover(station)
+                await self._turn.took()
 
     def uncover(self, station: Station) -> None:
         """Give a covered station its time to come back, if no outage covers it any more."""

@@ -1,14 +1,13 @@
 """Outages: what many silent stations have in common is told once, and its end too."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from heapq import nsmallest
 
 import structlog
 
 from gateway.core.event import OURSELVES, Event, EventKind
-from gateway.core.sites import CONDITIONS, FLEET, Group, Level, Outage, Sites
+from gateway.core.sites import CONDITIONS, FLEET, Group, Level, Named, Outage
 from gateway.core.text import many, span
 from gateway.plugin import Clock, Overloaded
 from gateway.store.api import Store, StoreError
@@ -16,8 +15,6 @@ from gateway.watch.edges import Emitter
 
 log = structlog.get_logger()
 
-NAMED_MOST = 200
-"""Stations named in an outage's text; the rest are a number."""
 _KEPT = "watch/outages"
 
 
@@ -59,36 +56,35 @@ class Outages:
         """Whether one of them is down."""
         return any(group in self._open for group in groups) if self._open else False
 
-    async def begin(self, group: Group, collector: str, sites: Sites) -> bool:
-        """Tell that ``group`` is down; False: the disk refuses, it must be tried again.
+    async def begin(self, group: Group, collector: str, members: Named) -> bool:
+        """Tell that ``group`` is down, with its ``members``; False: the disk refuses, it must be tried again.
 
         It is stored before it is told, and again after: whenever we die, its end will be told if its beginning was.
         """
-        names = sites.members(group)
-        outage = Outage(group=group, collector=collector, since_ms=self._clock.now_ms(), stations=len(names))
+        outage = Outage(group=group, collector=collector, since_ms=self._clock.now_ms(), stations=members.count)
         if not await self._save({**self._open, group: outage}):
             return False
-        words = f"{_name(group)} is silent: {many(len(names), 'station')}"
-        if not await self._tell(self._event(outage, EventKind.RAISE, words, _listed(names))):
+        words = f"{_name(group)} is silent: {many(members.count, 'station')}"
+        if not await self._tell(self._event(outage, EventKind.RAISE, words, _listed(members))):
             return False
         self._open[group] = replace(outage, told=True)
         await self._save(self._open)
-        log.warning("outage.began", reach=group.level.value, name=group.name, stations=len(names))
+        log.warning("outage.began", reach=group.level.value, name=group.name, stations=members.count)
         return True
 
-    async def end(self, group: Group, sites: Sites) -> bool:
-        """Tell that ``group`` is back; False: the disk refuses, it must be tried again."""
-        outage, missing = self._open[group], sites.missing(group)
-        outage = replace(outage, stations=max(outage.stations, len(missing)))
+    async def end(self, group: Group, missing: Named) -> bool:
+        """Tell that ``group`` is back but for some; False: the disk refuses, it must be tried again."""
+        outage = self._open[group]
+        outage = replace(outage, stations=max(outage.stations, missing.count))
         lasted = span(self._clock.now_ms() - outage.since_ms)
         words = f"{_name(group)} is back after {lasted}"
-        if missing:
-            words += f"; still missing: {len(missing)} of {many(outage.stations, 'station')}"
+        if missing.count:
+            words += f"; still missing: {missing.count} of {many(outage.stations, 'station')}"
         if not await self._tell(self._event(outage, EventKind.CLEAR, words, _listed(missing))):
             return False
         del self._open[group]
         await self._save(self._open)  # refused: a restart tells the end again, which changes nothing
-        log.info("outage.ended", reach=group.level.value, name=group.name, missing=len(missing))
+        log.info("outage.ended", reach=group.level.value, name=group.name, missing=missing.count)
         return True
 
     async def _tell(self, event: Event) -> bool:
@@ -130,9 +126,7 @@ def _name(group: Group) -> str:
     return "The fleet" if group == FLEET else f"{group.level.value.capitalize()} {group.name}"
 
 
-def _listed(names: Collection[str]) -> str:
+def _listed(stations: Named) -> str:
     """The stations, in a text of bounded length."""
-    if not names:
-        return ""
-    rest = f"\nand {len(names) - NAMED_MOST} more" if len(names) > NAMED_MOST else ""
-    return "Stations:\n" + "\n".join(nsmallest(NAMED_MOST, names)) + rest
+    more = stations.count - len(stations.names)
+    return "\n".join(["Stations:", *stations.names, *([f"and {more} more"] if more else [])]) if stations.count else ""

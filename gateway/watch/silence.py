@@ -15,8 +15,9 @@ from gateway.watch.turn import LOOKS_MOST, Turn
 
 log = structlog.get_logger()
 
+FALL_LOOKS = 3
 TELL_LOOKS = 5
-"""To tell of a station takes as long as so many looks."""
+"""To let a station fall, and to tell of it, takes as long as so many looks."""
 
 Falling = tuple[Station, Station, tuple[Signal, ...]]
 """A station of which it is about to be told that it is down, what it is then, and what is told."""
@@ -65,6 +66,7 @@ class Silence:
         policy, now_ms = self._keeper.policy_of(station), self._observed.now_ms()
         after, signals = expired(station, policy, observed_s=observed_s, now_ms=now_ms)
         if after.state is StationState.DOWN and signals:
+            await self._turn.took(FALL_LOOKS)
             judged = await self._neighbours.together(station, (after, signals), verdicts)
             if self._keeper.stations.get(name) is not station:
                 return None  # a beat came meanwhile

@@ -1,7 +1,8 @@
 """Many silent stations are one trouble; one silent station among many that speak is its own."""
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
+from dataclasses import replace
 from typing import TypeVar
 
 from hypothesis import given
@@ -10,13 +11,18 @@ from hypothesis import strategies as st
 from gateway.core.sites import (
     FLEET,
     MOST_LOOKED,
+    MOST_MEMBERS,
     MOST_SITES,
+    NAMED_MOST,
+    NAMES_IN_A_LOOK,
     Group,
     Level,
+    Named,
     Outage,
     Sites,
     Verdict,
     live,
+    named,
     overdue,
 )
 from gateway.core.station import Station, StationState
@@ -32,6 +38,10 @@ def told(looking: Generator[int, None, T]) -> T:
             next(looking)
         except StopIteration as done:
             return done.value
+
+
+def flat(batches: Iterable[list[str]]) -> list[str]:
+    return [name for names in batches for name in names]
 
 
 class Bench:
@@ -149,8 +159,34 @@ def test_an_outage_is_over_when_fewer_than_half_are_missing() -> None:
     assert not bench.over(SITE)
     bench.keep(Station(station="lyon-0", site="lyon", beats=9, state=StationState.UP, counted_s=NOW_S))
     assert bench.over(SITE)
-    assert bench.sites.missing(SITE) == {"lyon-1", "lyon-2", "lyon-3", "lyon-4"}
-    assert len(bench.sites.members(SITE)) == 10
+    assert sorted(flat(bench.sites.missing(SITE))) == ["lyon-1", "lyon-2", "lyon-3", "lyon-4"]
+    assert len(flat(bench.sites.members(SITE))) == 10
+
+
+def test_who_is_late_keeps_its_place() -> None:
+    bench = Bench()
+    bench.put("lyon", 0, 4)
+    before = flat(bench.sites.members(SITE))
+    bench.keep(replace(bench.stations["lyon-0"], state=StationState.LATE))
+    assert flat(bench.sites.members(SITE)) == before
+
+
+@given(st.lists(st.lists(st.text("ab", max_size=9), max_size=MOST_MEMBERS), max_size=9))
+def test_of_those_in_an_outage_all_are_counted_and_the_first_are_named(batches: list[list[str]]) -> None:
+    found = told(named(batches))
+    assert found == Named(sum(map(len, batches)), tuple(sorted(flat(batches))[:NAMED_MOST]))
+
+
+def test_the_stations_of_a_great_site_are_given_some_at_a_time_while_others_go() -> None:
+    bench = Bench()
+    for name in ("lyon", "xa", "xb"):
+        bench.put(name, 0, 2 * MOST_MEMBERS if name == "lyon" else 1)
+    batches = bench.sites.members(FLEET)
+    assert len(next(batches)) == MOST_MEMBERS
+    bench.keep(None, "xa-0")
+    assert flat(batches)[MOST_MEMBERS:] == ["xb-0"]
+    looks = list(named(bench.sites.members(FLEET)))
+    assert max(looks) <= 1 + MOST_MEMBERS // NAMES_IN_A_LOOK
 
 
 def test_who_is_silent_and_not_yet_covered_is_no_sign_of_an_end() -> None:
@@ -179,11 +215,14 @@ def test_an_outage_of_a_region_or_the_fleet_is_over_when_fewer_than_half_of_its_
     assert (bench.over(REGION), bench.over(FLEET)) == (False, True)
     bench.put("lyon", 1, 3)
     assert bench.over(REGION)
-    assert sorted(bench.sites.members(REGION)) == [*(f"lyon-{n}" for n in range(3)), *(f"vienne-{n}" for n in range(4))]
-    assert len(bench.sites.members(FLEET)) == 10
+    assert sorted(flat(bench.sites.members(REGION))) == [
+        *(f"lyon-{n}" for n in range(3)),
+        *(f"vienne-{n}" for n in range(4)),
+    ]
+    assert len(flat(bench.sites.members(FLEET))) == 10
     for number in range(3):
         bench.keep(None, f"x-{number}")
-    assert len(bench.sites.members(FLEET)) == 7
+    assert len(flat(bench.sites.members(FLEET))) == 7
 
 
 @given(
@@ -256,11 +295,13 @@ def test_the_account_is_that_of_the_stations_whatever_way_they_came(steps) -> No
     for site in ("p", "q"):
         group = Group(Level.SITE, site)
         here = {station.station for station in bench.stations.values() if station.site == site}
-        assert set(bench.sites.members(group)) == here & (
+        assert set(flat(bench.sites.members(group))) == here & (
             {station.station for station in alive} | {s.station for s in bench.stations.values() if s.covered}
         )
-    assert bench.sites.missing(FLEET) == {station.station for station in bench.stations.values() if station.covered}
+    assert set(flat(bench.sites.missing(FLEET))) == {
+        station.station for station in bench.stations.values() if station.covered
+    }
     for name in list(bench.stations):
         bench.keep(None, name)
-    assert (bench.sites.live, bench.sites.per_s, bench.sites.members(FLEET)) == (0, 0.0, [])
+    assert (bench.sites.live, bench.sites.per_s, flat(bench.sites.members(FLEET))) == (0, 0.0, [])
     assert not +bench.sites.states

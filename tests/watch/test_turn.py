@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Generator
 from itertools import pairwise
 
 from gateway.core.station import StationState
+from gateway.watch.silence import FALL_LOOKS
 from gateway.watch.turn import LOOKS_MOST, Turn
 
 
@@ -58,3 +59,10 @@ async def test_stations_that_are_due_together_are_looked_at_in_several_turns(bui
 
         taken = await steps(bench.until(lambda: late() == many, turning=5), late)
         assert max(taken) <= LOOKS_MOST
+
+        def down() -> int:
+            return bench.watch.states[StationState.DOWN]
+
+        taken = await steps(bench.until(lambda: down() == many, turning=5), down)
+        assert max(taken) <= LOOKS_MOST / FALL_LOOKS
+        assert bench.engine.said == ["tocsin fleet_silence raise"]
