@@ -171,10 +171,10 @@ def test_who_is_late_keeps_its_place() -> None:
     assert flat(bench.sites.members(SITE)) == before
 
 
-@given(st.lists(st.lists(st.text("ab", max_size=9), max_size=MOST_MEMBERS), max_size=9))
-def test_of_those_in_an_outage_all_are_counted_and_the_first_are_named(batches: list[list[str]]) -> None:
-    found = told(named(batches))
-    assert found == Named(sum(map(len, batches)), tuple(sorted(flat(batches))[:NAMED_MOST]))
+@given(st.permutations([f"st-{number:03}" for number in range(2 * NAMED_MOST)]), st.integers(0, 2 * NAMED_MOST))
+def test_of_those_in_an_outage_all_are_counted_and_the_first_are_named(names: list[str], count: int) -> None:
+    batches = [names[first : min(first + 150, count)] for first in range(0, count, 150)]
+    assert told(named(batches)) == Named(count, tuple(sorted(names[:count])[:NAMED_MOST]))
 
 
 def test_the_stations_of_a_great_site_are_given_some_at_a_time_while_others_go() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from gateway.core.event import Beat, BeatKind, Event
 from gateway.core.reason import Reason
-from gateway.core.station import Policy
+from gateway.core.station import EXPECTED, Policy
 from gateway.core.terms import Terms
 from gateway.plugin import Overloaded, Receipt
 from gateway.store.sqlite import open_sqlite
@@ -19,6 +20,30 @@ from gateway.watch import Watch
 from tests.patience import until
 
 POLICY = Policy(interval_s=60, grace_s=30, confirm_s=10, settle_beats=2, recovery_beats=2)
+
+
+class Hourly:
+    """At the full hour."""
+
+    def after(self, now_ms: int) -> int:
+        return (now_ms // HOUR_MS + 1) * HOUR_MS
+
+    def local(self, at_ms: int) -> str:
+        return str(at_ms)
+
+    def __str__(self) -> str:
+        return "hourly"
+
+
+def to_the_hour(clock: ManualClock) -> int:
+    """Seconds until the next full hour."""
+    return int((HOUR_MS - clock.now_ms() % HOUR_MS) / 1000)
+
+
+HOUR_MS = 3_600_000
+HOURLY = Policy(schedule=Hourly(), grace_s=300)
+BACKUP = f"{EXPECTED}backup"
+AWAITED = {BACKUP: (replace(HOURLY, slots=True), "")}
 
 
 class Engine:
