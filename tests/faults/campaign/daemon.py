@@ -43,6 +43,12 @@ high = 0
 [collectors.snmp]
 listen = ["127.0.0.1:{trap}"]
 communities = ["public"]
+[[collectors.snmp.users]]
+name = "campaign"
+auth = "sha1"
+auth_password = "env:CAMPAIGN_SNMP"
+priv = "aes128"
+priv_password = "env:CAMPAIGN_SNMP"
 [collectors.smtp]
 listen = ["127.0.0.1:{mail}"]
 recipients = ["{to}"]
@@ -97,6 +103,7 @@ match = ['subject =~ "^t-"']
 sinks = {sinks}
 """
 SECRETS = {
+    "CAMPAIGN_SNMP": "correct horse battery",
     "CAMPAIGN_HUBSPOT": hubspot.TOKEN,
     "CAMPAIGN_JIRA": "token-of-the-noc",
     "CAMPAIGN_CLICKUP": clickup.TOKEN,

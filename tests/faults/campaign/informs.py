@@ -9,7 +9,7 @@ import select
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.faults.campaign.ledger import Names, Sender, Trouble
@@ -22,6 +22,7 @@ REPEAT_S = 0.25
 WINDOW = 48
 """Troubles under way at once."""
 MOST_RAISES = 5
+V2C = ("-v2c", "-c", "public", "-r", "120")
 
 
 def inform(request: int, *, uptime: int, trap: str, name: str) -> bytes:
@@ -142,14 +143,17 @@ def _heard(sock: socket.socket, talks: dict[int, _Talk]) -> Iterator[_Talk]:
             yield talk
 
 
-def by_tool(troubles: dict[str, Trouble], port: int, tool: str, *, names: Names, pause_s: float) -> Sender:
-    """The same by net-snmp's ``snmpinform``, one after the other."""
+def by_tool(
+    troubles: dict[str, Trouble], port: int, tool: str, *, who: Sequence[str], names: Names, pause_s: float
+) -> Sender:
+    """The same by net-snmp's ``snmpinform``, one after the other; ``who`` are its words for version, credentials and
+    repeats."""
 
     def run(sender: Sender) -> None:
         while not sender.closing.wait(pause_s):
             trouble = Trouble(next(names), raised=1)
             troubles[trouble.name] = trouble
-            words = [tool, "-v2c", "-c", "public", "-t", "1", "-r", "120", f"127.0.0.1:{port}", "", LINK_DOWN]
+            words = [tool, *who, "-t", "1", f"127.0.0.1:{port}", "", LINK_DOWN]
             process = subprocess.Popen(
                 [*words, IF_DESCR, "s", trouble.name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
@@ -159,4 +163,4 @@ def by_tool(troubles: dict[str, Trouble], port: int, tool: str, *, names: Names,
                 process.kill()
             trouble.acknowledged += process.wait() == 0
 
-    return Sender(run, "snmpinform")
+    return Sender(run, f"snmpinform {who[0]}")

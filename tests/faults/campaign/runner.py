@@ -14,10 +14,13 @@ from typing import Any
 from tests.broker import ANYBODY, KEEPS_ALL, Mosquitto
 from tests.daemon import tool
 from tests.faults.campaign import beats, informs, mails, trackers
-from tests.faults.campaign.daemon import Daemon
+from tests.faults.campaign.daemon import SECRETS, Daemon
 from tests.faults.campaign.ledger import Ledger, Names, Sender
 from tests.faults.campaign.powercut import Disk, compiled
 from tests.faults.campaign.verify import WORDS, Findings, reckon, tickets_made
+from tests.sender import Sender as Flood
+from tests.sender import write_datagrams
+from tests.traps import stream, troubles
 
 SHARE_IN_START = 0.25
 """Deaths while it starts."""
@@ -27,6 +30,16 @@ LONGEST_LIFE_S = 3.0
 SHARE_TORN = 0.5
 """Power cuts that leave some of the unsynced sectors."""
 FSYNC_US = 1500
+FLOODED = 500
+"""Troubles of the flood, told by traps."""
+LONGEST_S = 7200.0
+"""After which the flood would end by itself."""
+_WORD = SECRETS["CAMPAIGN_SNMP"]
+V3 = (
+    "-v3", "-u", "campaign", "-l", "authPriv", "-a", "SHA", "-A", _WORD, "-x", "AES", "-X", _WORD,
+    "-r", "10",  # it takes no answer any more once two came to its discovery, which it repeats while nobody is there
+)  # fmt: skip
+"""An inform of SNMPv3 that is not answered is given up; the next one is a new trouble."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +57,8 @@ class Plan:
     """New troubles told by informs, of one to five informs each; likewise below."""
     beats_per_s: float = 25.0
     mails_per_s: float = 5.0
+    flood_per_s: float = 200.0
+    """Traps that repeat `FLOODED` troubles."""
     tickets_per_s: float = 0.4
     """New incidents that want a ticket in each tracker; ClickUp's budget of calls allows no more."""
     drain_s: float = 240.0
@@ -173,9 +188,12 @@ class _Campaign:
                 ledger.informs, ports["trap"], chance(),
                 per_s=plan.informs_per_s, names=names("port", 0.5, plan.informs_per_s),
             ),
-            informs.by_tool(
-                ledger.informs, ports["trap"], tool("snmpinform") or "",
-                names=Names("tool", chance(), ticket_share=0.0), pause_s=0.3,
+            *(
+                informs.by_tool(
+                    ledger.informs, ports["trap"], tool("snmpinform") or "",
+                    who=who, names=Names(word, chance(), ticket_share=0.0), pause_s=pause_s,
+                )
+                for word, who, pause_s in (("tool", informs.V2C, 0.3), ("sealed", V3, 2.0))
             ),
             beats.publisher(
                 ledger.beats, ports["beat"], chance(),
@@ -187,10 +205,25 @@ class _Campaign:
             ),
         ]  # fmt: skip
         try:
-            yield senders
+            with self.flood():
+                yield senders
         finally:
             for sender in senders:
                 sender.stop()
+
+    @contextlib.contextmanager
+    def flood(self) -> Iterator[None]:
+        """Traps that nobody acknowledges, beside all that is: the same troubles again and again."""
+        with tempfile.TemporaryDirectory(prefix="campaign-flood-") as name:
+            folder = Path(name)
+            traps = write_datagrams(folder / "traps", stream(troubles(FLOODED), 20 * FLOODED, skewed=True))
+            flood = Flood(folder).start(self.daemon.ports["trap"], traps, seconds=LONGEST_S, rate=self.plan.flood_per_s)
+            try:
+                yield
+                assert flood.poll() is None, "the flood ended by itself"
+            finally:
+                flood.kill()
+                flood.communicate()
 
     # --- deaths ----------------------------------------------------------------------------------
 
