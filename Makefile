@@ -6,6 +6,9 @@ TESTS ?= tests
 JOBS ?= 3
 SPARKPLUG := tests/collectors/mqtt/sparkplug_peer
 
+# Tests start hundreds of programs of ours: none of them shall compile all of it anew, whatever the machine says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run demo test faults fleet bench tools lint types layers docs pages wheel lock clean
 
 help:  ## say what each word does

@@ -46,6 +46,8 @@ def _load(found: Iterable[EntryPoint], group: str, kind: type[P]) -> dict[str, P
         place = f"plugin {entry.name} ({entry.value}, entry point {group})"
         try:
             plugin = entry.load()
+            if isinstance(plugin, kind):
+                plugin.config.model_rebuild()
         except Exception as error:
             why = " ".join(f"{type(error).__name__}: {error}".split())
             raise PluginError(f"{place} does not load: {why}; repair or uninstall its package") from error

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.config.locate import Path
+from gateway.plugin import descriptions
 
 LONGEST_SHOWN = 60
 """Characters of a wrong value that a sentence repeats."""
@@ -131,7 +132,8 @@ def _fields_at(model: type[BaseModel] | None, path: Path) -> dict[str, str]:
             model = _model_in(field.annotation) if field else None
     if model is None:
         return {}
-    return {field.alias or name: field.description or "" for name, field in model.model_fields.items()}
+    about = descriptions(model)
+    return {field.alias or name: about[name] for name, field in model.model_fields.items()}
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

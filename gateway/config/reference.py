@@ -18,7 +18,7 @@ from gateway.config import schema
 from gateway.config.load import DEFAULT_PACKS, ENTRIES, LISTS, SECTIONS
 from gateway.config.shipped import shipped
 from gateway.config.types import Between, Duration, Endpoint
-from gateway.plugin import CollectorPlugin, Secret, SinkPlugin
+from gateway.plugin import CollectorPlugin, Secret, SinkPlugin, descriptions
 from gateway.plugins import Plugins, discover
 
 HEAD = """# Configuration
@@ -77,10 +77,10 @@ def _instances(title: str, group: str, plugins: Iterable[CollectorPlugin | SinkP
 def _section(title: str, model: type[BaseModel], *, depth: int = 2) -> list[str]:
     """A heading, what the model says of itself, its options, and the tables inside it."""
     parts = [f"{'#' * depth} `{title}`", "", _flowed(model.__doc__ or ""), ""]
-    rows, inner = [], []
+    rows, inner, about = [], [], descriptions(model)
     for name, field in model.model_fields.items():
         key = field.alias or name
-        rows.append((key, _kind(field), _default(field), _flowed(field.description or "")))
+        rows.append((key, _kind(field), _default(field), _flowed(about[name])))
         inner += [(key, found) for found in _models_in(field.annotation)]
     parts += [*_table(rows), ""] if rows else []
     for key, found in inner:

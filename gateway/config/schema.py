@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
 
 from gateway.config.load import DEFAULT_PACKS, ENTRIES, LISTS, SECTIONS
-from gateway.plugin import CollectorPlugin, PluginConfig, SinkPlugin
+from gateway.plugin import CollectorPlugin, PluginConfig, SinkPlugin, descriptions
 from gateway.plugins import Plugins
 
 Schema = dict[str, Any]
@@ -25,7 +26,9 @@ def schema(plugins: Plugins) -> Schema:
     models = [*SECTIONS.values(), *ENTRIES.values()]
     models += [collector.config for collector in plugins.collectors.values()]
     models += [sink.config for sink in plugins.sinks.values()]
-    references, definitions = models_json_schema([(model, MODE) for model in models], by_alias=True)
+    references, definitions = models_json_schema(
+        [(model, MODE) for model in models], by_alias=True, schema_generator=_Described
+    )
 
     def of(model: type[PluginConfig]) -> Schema:
         return dict(references[model, MODE])
@@ -45,6 +48,18 @@ def schema(plugins: Plugins) -> Schema:
         },
         "$defs": definitions["$defs"],
     }
+
+
+class _Described(GenerateJsonSchema):
+    """Adds what each option is for."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        model: type[PluginConfig] = schema["cls"]
+        made = super().model_schema(schema)
+        for name, about in descriptions(model).items():
+            if about:
+                made["properties"][model.model_fields[name].alias or name]["description"] = about
+        return made
 
 
 def _texts(about: str, default: Iterable[str]) -> Schema:

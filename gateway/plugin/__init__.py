@@ -43,7 +43,7 @@ from gateway.plugin.collector import (
     Reading,
     Receipt,
 )
-from gateway.plugin.config import PluginConfig, Secret
+from gateway.plugin.config import PluginConfig, Secret, descriptions
 from gateway.plugin.errors import Reject, Retry, SinkError, Unauthorized, UnknownOutcome
 from gateway.plugin.host import Clock, Host, Keep
 from gateway.plugin.sink import Sink, SinkPlugin
@@ -89,4 +89,5 @@ __all__ = [
     "Webhook",
     "WebhookRefused",
     "WebhookRequest",
+    "descriptions",
 ]

@@ -157,7 +157,13 @@ def test_the_quick_start_invites_with_three_lines_to_paste():
 
 # --- plugins -------------------------------------------------------------------------------------
 
+
+class Unmeant(PluginConfig):
+    what: "NobodyKnows"  # noqa: F821
+
+
 good = CollectorPlugin(name="good", config=PluginConfig, build=None)  # type: ignore[arg-type]
+unmeant = CollectorPlugin(name="unmeant", config=Unmeant, build=None)  # type: ignore[arg-type]
 
 
 def entries(**values):
@@ -184,6 +190,7 @@ def test_a_plugin_that_does_not_load_is_a_reason_not_to_start():
 @pytest.mark.parametrize(
     ("points", "said"),
     [
+        ([Points("unmeant", unmeant)], "does not load: .*'NobodyKnows' is not defined"),
         ([Points("good", object())], "is not a CollectorPlugin"),
         ([Points("other", good)], "calls itself 'good'"),
         ([Points("good", good), Points("good", good)], "has the name of another"),

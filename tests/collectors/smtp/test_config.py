@@ -11,7 +11,7 @@ from collectors.smtp.collector import SmtpCollector, build
 from collectors.smtp.config import MailLimits, SmtpConfig, endpoint
 from collectors.smtp.limits import Limits
 from gateway.clock import SystemClock
-from gateway.plugin import CollectorPlugin, Host, PluginConfig, Secret
+from gateway.plugin import CollectorPlugin, Host, Secret
 from gateway.testing.intake import RecordingIntake
 from gateway.testing.keep import MemoryKeep
 
@@ -49,13 +49,6 @@ def test_a_mistake_is_told(settings: dict[str, object], sentence: str) -> None:
 def test_secrets_are_not_shown() -> None:
     config = SmtpConfig(users={"ups": Secret("hunter2")}, auth_without_tls=True)
     assert "hunter2" not in repr(config) + config.model_dump_json()
-
-
-@pytest.mark.parametrize(
-    "model", [SmtpConfig, *(SmtpConfig.model_fields[name].annotation for name in ("sessions", "mail"))]
-)
-def test_every_setting_is_described(model: type[PluginConfig]) -> None:
-    assert [name for name, field in model.model_fields.items() if not field.description] == []
 
 
 def test_limits_reach_the_codec() -> None:

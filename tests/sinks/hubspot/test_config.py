@@ -32,11 +32,6 @@ def test_a_mistake_is_told_and_no_secret(options, sentence) -> None:
     assert "pat-na1-secret" not in str([error["msg"] for error in caught.value.errors()])
 
 
-def test_every_option_is_described() -> None:
-    for model in (HubspotConfig, *[HubspotConfig.model_fields[name].annotation for name in ("stages", "priorities")]):
-        assert [name for name, field in model.model_fields.items() if not field.description] == []
-
-
 def test_the_plugin_promises_a_unique_key() -> None:
     assert (plugin.name, plugin.config, plugin.unique_key) == ("hubspot", HubspotConfig, True)
 
