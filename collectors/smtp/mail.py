@@ -22,7 +22,7 @@ from gateway.core.text import is_printable, one_line
 _DEEPEST = 50
 _LONGEST_HEADER = 4_000
 _FIELD = re.compile(r"[!-9;-~]+:")
-_BLANKS = (" ", "\t")
+_UNFOLDED = re.compile(r"\r\n(?![ \t])")
 _LONGEST_SUBJECT = 500
 _HASHED_AT_ONCE = 2047
 """Octets: of more, `hashlib` lets other threads run meanwhile, and to wait for them costs many times the hashing."""
@@ -132,19 +132,12 @@ def _usual(raw: bytes) -> Message | None:
 
 def _headed(head: str) -> Message | None:
     """A message with these headers (RFC 5322 section 2.2), if each line belongs to one."""
-    fields: list[list[str]] = []
-    for line in head.split("\r\n"):
-        if line[:1] in _BLANKS and fields:
-            fields[-1].append(line + "\r\n")
-        elif _FIELD.match(line):
-            fields.append([line + "\r\n"])
-        else:
-            return None
-    if not head.count("\r") == head.count("\n") == head.count("\r\n"):
+    fields = _UNFOLDED.split(head)
+    if not (all(map(_FIELD.match, fields)) and head.count("\r") == head.count("\n") == head.count("\r\n")):
         return None
     message = Message(policy=compat32)
-    for lines in fields:
-        message.set_raw(*compat32.header_source_parse(lines))
+    for each in fields:
+        message.set_raw(*compat32.header_source_parse([each]))
     return message
 
 

@@ -5,7 +5,6 @@ should err by showing too much as new.
 """
 
 import re
-from itertools import product
 
 MARKER = "##- Please reply above this line -##"
 """Stands first in every mail that we send; survives all programs and languages."""
@@ -79,9 +78,6 @@ _ATTRIBUTIONS = (
 _ALL_ENDS = tuple(end for _, ends in _ATTRIBUTIONS for end in ends)
 # How the last line of an attribution ends: a cheap look, before its lines are joined.
 _LAST_WORDS = tuple({":", *(end.split()[-1] for end in _ALL_ENDS if not end.endswith(":"))})
-_LAST_SIGNS = frozenset(
-    "".join(sign) for word in _LAST_WORDS for sign in product(*((one, one.upper()) for one in word[-2:]))
-)
 _VERB = re.compile(r"\s(schrieb|schreef|skrev|napsal|napisał)\s")
 _DATED_ADDRESS = re.compile(r"(?=.{0,80}\d.{0,40}\d[:.]\d\d\b)[^<]{8,200}<[^<>\s]{1,200}@[^<>\s]{1,200}>:")
 _DATE = re.compile(r"\d")
@@ -116,13 +112,11 @@ _FIELDS = {
 _FIELD = re.compile(r"^[*_\s>]{0,8}([^\W\d_][\w\- ]{0,20}?)[*_]?\s?[:：][*_]?(?:\s|$|\S)")  # noqa: RUF001 - as written in Chinese
 _WIDE_COLON = "："  # noqa: RUF001 - as written in Chinese
 _RULE_SIGNS = frozenset("-_*=>")
-_BLANKS = frozenset(
-    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029"
-    "\u202f\u205f\u3000"
+_BORDER = re.compile(
+    r"\n(?:(?=[-_*=>]|[^\S\n])|(?<=[^\S\n]\n)|" + "|".join(rf"(?<={word}\n)" for word in _LAST_WORDS) + ")",
+    re.IGNORECASE,
 )
-"""All that `str.strip` takes off: it may stand before a sign, and behind one."""
-_FIRST = _RULE_SIGNS | _BLANKS
-_LAST = _BLANKS | {signs[-1] for signs in _LAST_SIGNS}
+"""Where a line ends that may be worth a look by its end, or one begins that may be by its beginning."""
 _SIGNATURES = ("-- ", "--")
 _RULE = re.compile(r"^[_\-*=]{10,}$")
 _DASHED = re.compile(r"^[>\s]{0,8}[-_*]{2,}\s?(.{3,120}?)\s?[-_*]{2,}$")
@@ -135,6 +129,8 @@ def split_reply(text: str) -> tuple[str, str]:
     """
     lines = text.split("\n")
     cut, resume = _first_quote(lines)
+    if cut == len(lines) and "--" not in text:
+        return text.strip("\n").rstrip(), ""
     above, rest = lines[:cut], lines[cut:]
     if resume:
         below, quoted = _answers_within(rest, skip=resume)
@@ -181,19 +177,16 @@ def _worth_a_look(lines: list[str]) -> list[int]:
 
 def _with_a_sign(lines: list[str]) -> list[int]:
     """The lines that may be worth a look, without taking any apart: most of prose is not."""
-    whole = "".join(lines)
+    whole = "\n".join(["", *lines, ""])
     if _WIDE_COLON in whole or MARKER in whole or max(map(len, lines)) > _LONGEST_LINE:
         return list(range(len(lines)))
-    return [
-        index
-        for index, line in enumerate(lines)
-        if line
-        and (
-            ":" in line
-            or line[0] in _FIRST
-            or (line[-1] in _LAST and (line[-2:] in _LAST_SIGNS or line[-1] in _BLANKS))
-        )
-    ]
+    found = {index for index, line in enumerate(lines) if ":" in line} if ":" in whole else set()
+    above = at = 0
+    for border in _BORDER.finditer(whole):
+        above += whole.count("\n", at, border.start())
+        at = border.start()
+        found.update((above - 1, above))
+    return sorted(found - {-1, len(lines)})
 
 
 def _may_end_attribution(short: str) -> bool:

@@ -50,14 +50,16 @@ class Surroundings:
         gatherings: Gatherings | None = None,
         now_ms: int,
         ended: Callable[[], None] = lambda: None,
+        due: Callable[[int], None] = lambda _due_ms: None,
     ) -> None:
-        """Call ``ended`` when something is over that may have muted others."""
+        """Call ``ended`` when something is over that may have muted others, and ``due`` with each deadline that is written."""
         self._tx = tx
         self._plan = plan
         self._inhibitions = inhibitions or Inhibitions()
         self.gatherings = gatherings or Gatherings()
         self._now_ms = now_ms
         self._ended = ended
+        self._due = due
         self._windows: tuple[Planned, ...] | None = None
         self._on: tuple[Planned, ...] | None = None
         self._parents: dict[str, Incident] | None = None
@@ -70,9 +72,11 @@ class Surroundings:
         return tuple(mute for mute in found if mute is not None)
 
     def settle(self, before: Incident | None, after: Incident | None) -> None:
-        """Let others find an incident that has begun, and no longer one that is over."""
+        """Tell when it is due; let others find an incident that has begun, and no longer one that is over."""
         if after is None or before is after:
             return
+        if after.due_ms is not None:
+            self._due(after.due_ms)
         if before is not None and before.id != after.id:
             before = None
         if before is not None and before.state is after.state and before.lapses_ms == after.lapses_ms:

@@ -252,7 +252,7 @@ class Engine:
         self._after_ends()
         if any(outcome.wishes for outcome in outcomes):
             self._wake_delivery()
-        self._timers.retime()
+        self._retime()
         for run, outcome in zip(batch, outcomes, strict=True):
             self._repeats.keep(run.verdict, outcome.counts_until_ms)
         self._journal(batch, [outcome.incident for outcome in outcomes])
@@ -268,11 +268,16 @@ class Engine:
             gatherings=self.gatherings,
             now_ms=now_ms,
             ended=self._note_end,
+            due=self._timers.note,
         )
 
     def _note_end(self) -> None:
         """On the writer's thread: the loop looks at it when the transaction is through."""
         self._ended = True
+
+    def _retime(self) -> None:
+        if self._timers.sooner:
+            self._timers.retime()
 
     def _after_ends(self) -> None:
         if self._ended:
@@ -296,6 +301,5 @@ class Engine:
         if any(decision.wishes for decision in decisions):
             self._wake_delivery()
         self._after_ends()
-        if decisions:
-            self._timers.retime()
+        self._retime()
         return decisions

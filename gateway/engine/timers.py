@@ -48,6 +48,15 @@ class Timers:
         self._shift_stored = shift_stored
         self._idle = idle
         self._retime = asyncio.Event()
+        self._next_ms: int | None = None
+        """The next deadline in the store, as it was asked last."""
+        self.sooner = False
+        """A sooner one was written since."""
+
+    def note(self, due_ms: int) -> None:
+        """Hear of a deadline that is being written; on the writer's thread, where the store is asked for the next, too."""
+        if self._next_ms is None or due_ms < self._next_ms:
+            self.sooner = True
 
     def retime(self) -> None:
         """Say that the next deadline may be another one now."""
@@ -58,16 +67,16 @@ class Timers:
         while True:
             self._retime.clear()
             try:
-                next_ms = await self._act()
+                await self._act()
             except StoreError as error:
                 self._tell_refused(error)
                 await self._clock.sleep(RETRY_S)
                 continue
-            wait_s = LONGEST_SLEEP_S if next_ms is None else (next_ms - self._clock.now_ms()) / 1000
+            wait_s = LONGEST_SLEEP_S if self._next_ms is None else (self._next_ms - self._clock.now_ms()) / 1000
             await self._clock.wait(self._retime, min(max(wait_s, 0.0), LONGEST_SLEEP_S))
 
-    async def _act(self) -> int | None:
-        """Act on every deadline that has come; the next one's instant."""
+    async def _act(self) -> None:
+        """Act on every deadline that has come, and learn of the next."""
         if abs(self._clock_jump()) > STEP_MS:
             await self._follow_jump()
         try:
@@ -78,7 +87,7 @@ class Timers:
         except Exception:
             log.exception("deadlines.failed")
             await self._act_one_by_one()
-        return await self._store.run(lambda tx: tx.next_due_ms())
+            await self._store.run(self._look_ahead)
 
     async def _act_one_by_one(self) -> None:
         """Act on what is due so that a deadline which the core cannot bear holds up no other."""
@@ -96,7 +105,12 @@ class Timers:
     def _all_due(self, tx: Transaction, now_ms: int) -> list[Decision]:
         around = self._around(tx, now_ms)
         due = tx.due(now_ms=now_ms, limit=DUE_BATCH)
-        return [act_on_deadline(tx, incident, now_ms=now_ms, around=around) for incident in due]
+        decisions = [act_on_deadline(tx, incident, now_ms=now_ms, around=around) for incident in due]
+        self._look_ahead(tx)
+        return decisions
+
+    def _look_ahead(self, tx: Transaction) -> None:
+        self._next_ms, self.sooner = tx.next_due_ms(), False
 
     def _one_due(self, tx: Transaction, incident_id: str, now_ms: int) -> list[Decision]:
         incident = tx.incident(incident_id)

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
+from pydantic_core import to_json
+
 from gateway.core.event import Attachment
 from gateway.core.impact import Impact
 from gateway.core.ticket import TicketDraft, TicketField, TicketState
@@ -291,7 +293,7 @@ def _columns(draft: TicketDraft) -> dict[str, Any]:
         "object": storable(draft.object),
         "fingerprint": storable(draft.fingerprint),
         "runbook": storable(draft.runbook),
-        "labels": json.dumps({storable(k): storable(v) for k, v in draft.labels.items()}, sort_keys=True),
+        "labels": to_json({storable(k): storable(v) for k, v in sorted(draft.labels.items())}).decode(),
         "occurrences": draft.occurrences,
         "first_seen_ms": draft.first_seen_ms,
         "last_seen_ms": draft.last_seen_ms,

@@ -48,6 +48,18 @@ async def test_a_life_runs_through_all_its_deadlines(build, say) -> None:
         await _passes(bench, say, 61, state="closed")
 
 
+async def test_the_store_is_asked_for_the_next_deadline_only_when_a_sooner_one_was_written(build, say) -> None:
+    async with build(clear_hold_ms=5_000) as bench:
+        await bench.emit()
+        await asyncio.sleep(0.05)
+        works = bench.store.works
+        await bench.emit("another")
+        await asyncio.sleep(0.05)
+        assert bench.store.works == works + 1
+        await bench.emit(kind="clear")
+        await _passes(bench, say, 5, source="r1", state="resolved")
+
+
 async def test_a_late_ticker_lets_no_event_overtake_a_deadline(build) -> None:
     async with build(runs=False, clear_hold_ms=MINUTE, reopen_within_ms=MINUTE) as bench:
 
@@ -135,7 +147,7 @@ async def test_a_deadline_without_a_meaning_does_not_come_up_for_ever(build, say
     async with build() as bench:
         await bench.emit()
         await bench.store.run(lambda tx: tx._db.execute("UPDATE incident SET due_ms = 5"))
-        await bench.emit("other")
+        bench.engine._timers.retime()
 
         async def right() -> bool:
             return (await bench.sees(source="r1"))["due_ms"] is None
