@@ -6,7 +6,7 @@ from gateway.core.reason import Dropped
 from gateway.core.station import Policy, StationState
 from gateway.core.terms import Terms
 from gateway.testing.clock import ManualClock
-from tests.watch.conftest import AWAITED, HOURLY, POLICY
+from tests.watch.conftest import AWAITED, HOURLY, POLICY, to_the_hour
 
 DOWN = "s1 station_down raise"
 BACK = "s1 station_down clear"
@@ -85,14 +85,16 @@ async def test_a_reload_gives_a_schedule_at_once_and_takes_it_away(build) -> Non
 async def test_what_is_expected_no_longer_is_missing_no_longer(build, restarts: bool) -> None:
     clock, told = ManualClock(), ["backup event_missing raise"]
     async with build(clock, listed=AWAITED) as bench:
-        await bench.until(lambda: bench.engine.said == told, turning=300)
+        await bench.clock.advance(to_the_hour(bench.clock) + 3600)
+        await bench.until(lambda: bench.engine.said == told, turning=30)
         await bench.watch.flush()
         if not restarts:
             bench.watch.reset(Terms(policy=Policy()))
             assert bench.engine.said == [*told, "backup event_missing clear"]
             assert {state: count for state, count in bench.watch.states.items() if count} == {StationState.RETIRED: 1}
             bench.watch.reset(Terms(policy=Policy(), listed=AWAITED))
-            await bench.until(lambda: len(bench.engine.said) == 3, turning=300)  # expected anew
+            await bench.clock.advance(to_the_hour(bench.clock) + 3600)
+            await bench.until(lambda: len(bench.engine.said) == 3, turning=30)  # expected anew
             return
     async with build(clock) as bench:
         assert bench.engine.said == ["backup event_missing clear"]
