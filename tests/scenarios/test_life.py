@@ -15,7 +15,8 @@ object = "{ifIndex}"
 hold = "1m"
 clear_hold = "5m"
 impact = "medium"
-impact_after = { "4h" = "high" }
+reopen_within = "15m"
+impact_after = { "20m" = "high" }
 [[rule]]
 name = "patient-up"
 condition = "linkUp"
@@ -74,7 +75,7 @@ async def test_a_clear_hold_a_reopening_and_the_end(build) -> None:
         await house.sees(state="recovering")
         await house.passes(minutes=6)
         await house.sees(state="resolved")
-        await house.passes(hours=3)
+        await house.passes(minutes=17)
         await house.sees(id=first["id"], state="closed", ticket_state="closed")
         await house.link("down")
         again = await house.sees(state="pending")
@@ -127,7 +128,9 @@ async def test_an_old_incident_grows_graver(build) -> None:
         await house.sees(state="pending")
         await house.passes(minutes=2)
         await house.sees(state="open", impact="medium", ticket_state="open")
-        await house.passes(hours=4)
+        await house.passes(minutes=15)
+        await house.sees(state="open", impact="medium", ticket_impact="medium")
+        await house.passes(minutes=5)
         await house.sees(state="open", impact="high", ticket_impact="high")
 
 

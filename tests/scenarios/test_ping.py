@@ -14,8 +14,8 @@ STATION = """
 [[station]]
 name = "backup"
 site = "lyon"
-interval = "1h"
-grace = "10m"
+interval = "10m"
+grace = "2m"
 ping_key = "file:{key}"
 """
 
@@ -30,9 +30,9 @@ async def test_a_job_pings_falls_silent_and_comes_back(build, station) -> None:
     async with build(more=station) as house:
         for _ in range(3):
             assert (await house.http.get(f"/ping/{KEY}")).text == "OK"
-            await house.passes(minutes=50)
+            await house.passes(minutes=9)
         assert (await house.http.head(f"/ping/{KEY}")).status_code == 200
-        for _ in range(80):
+        for _ in range(15):
             await house.passes(minutes=1)
         seen = await house.sees(condition="station_down", source="backup", state="open", ticket_state="open")
         assert seen["labels"]["site"] == "lyon"
@@ -42,7 +42,7 @@ async def test_a_job_pings_falls_silent_and_comes_back(build, station) -> None:
 
 
 async def test_a_job_that_runs_at_night_is_missed_when_its_hour_has_passed(build, station, tmp_path) -> None:
-    by_profile = station.replace('interval = "1h"\ngrace = "10m"', 'profile = "nightly"')
+    by_profile = station.replace('interval = "10m"\ngrace = "2m"', 'profile = "nightly"')
     profile = '[[profile]]\nname = "nightly"\nschedule = "20 1 * * *"\nzone = "Europe/Paris"\ngrace = "10m"\n'
     async with build(more=profile + by_profile) as house:
         assert (await house.http.get(f"/ping/{KEY}")).text == "OK"
