@@ -18,6 +18,10 @@ GARBAGE = (1_000, 5, 100)
 Python's own thresholds spent a sixth of a storm's processor time on searching what was alive. What has lived for a while is
 searched when half a million things came to it: of an HTTP connection five stay until then, which is 60 MiB at most."""
 
+TURN_S = 0.002
+"""How long a thread may compute while another wants to (`sys.setswitchinterval`): the event loop gives up its turn at each
+system call, and waits so long for the next one while the writer decides a batch."""
+
 
 def search_for_garbage_seldom() -> None:
     """Leave what is loaded by now in peace, for it stays: to search it again and again would keep inputs waiting."""
@@ -37,6 +41,7 @@ def run(path: Path | None, state_dir: Path) -> None:
     config = configuration(path)
     folder = prepared(state_dir)
     set_up_logs(config)
+    sys.setswitchinterval(TURN_S)
     from gateway.serve import serve  # noqa: PLC0415 - the other commands need not load the whole daemon
 
     def ready() -> None:
