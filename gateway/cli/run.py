@@ -13,10 +13,10 @@ from gateway import logs
 from gateway.cli.options import config_option, configuration, prepared, state_dir_option
 from gateway.config import Config, quick_start_file
 
-GARBAGE = (1_000, 5, 100)
-"""When to search for cycles (`gc.set_threshold`): little that we drop is in one, and incidents and stations stay, so that
-Python's own thresholds spent a sixth of a storm's processor time on searching what was alive. What has lived for a while is
-searched when half a million things came to it: of an HTTP connection five stay until then, which is 60 MiB at most."""
+GARBAGE = (1_000, 5, 1_000)
+"""When to search for cycles (`gc.set_threshold`): little that we drop is in one (of an HTTP connection five things are), and
+incidents and stations stay, so that Python's own thresholds spent a sixth of a storm's processor time on searching what was
+alive. To search all takes a second with a million stations: a tenth of the last number did so twice a minute."""
 
 TURN_S = 0.002
 """How long a thread may compute while another wants to (`sys.setswitchinterval`): the event loop gives up its turn at each
