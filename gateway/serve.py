@@ -17,6 +17,7 @@ from gateway import systemd
 from gateway.app import App, ReloadError, StartError, running
 from gateway.background import background
 from gateway.config import Config, ConfigError
+from gateway.garbage import Garbage
 from gateway.plugins import PluginError
 from gateway.store.api import StoreError
 
@@ -56,9 +57,12 @@ async def serve(
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CONNECT_S):
                     await _either(app.collectors.hear(), stop.wait())
+            garbage = Garbage()
             ready()
             systemd.notify("READY=1")
-            async with background(_feed_watchdog(app), _reload_for_ever(app, again, load_again)):
+            async with background(
+                garbage.search(app.clock), _feed_watchdog(app), _reload_for_ever(app, again, load_again)
+            ):
                 await stop.wait()
             systemd.notify("STOPPING=1")
             log.info("daemon.stopping")

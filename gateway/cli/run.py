@@ -1,7 +1,6 @@
 """``tocsin run``: the daemon."""
 
 import asyncio
-import gc
 import os
 import shutil
 import sys
@@ -13,21 +12,9 @@ from gateway import logs
 from gateway.cli.options import config_option, configuration, prepared, state_dir_option
 from gateway.config import Config, quick_start_file
 
-GARBAGE = (1_000, 5, 1_000)
-"""When to search for cycles (`gc.set_threshold`): little that we drop is in one (of an HTTP connection five things are), and
-incidents and stations stay, so that Python's own thresholds spent a sixth of a storm's processor time on searching what was
-alive. To search all takes a second with a million stations: a tenth of the last number did so twice a minute."""
-
 TURN_S = 0.002
 """How long a thread may compute while another wants to (`sys.setswitchinterval`): the event loop gives up its turn at each
 system call, and waits so long for the next one while the writer decides a batch."""
-
-
-def search_for_garbage_seldom() -> None:
-    """Leave what is loaded by now in peace, for it stays: to search it again and again would keep inputs waiting."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GARBAGE)
 
 
 @click.command()
@@ -45,7 +32,6 @@ def run(path: Path | None, state_dir: Path) -> None:
     from gateway.serve import serve  # noqa: PLC0415 - the other commands need not load the whole daemon
 
     def ready() -> None:
-        search_for_garbage_seldom()
         if config.path == quick_start_file():
             click.echo(invitation())
 

@@ -11,12 +11,12 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gateway.cli.run import search_for_garbage_seldom
 from gateway.clock import SystemClock
 from gateway.core.event import Beat, Event
 from gateway.core.reason import Reason
 from gateway.core.station import IntervalFrom, Policy, Station, StationState
 from gateway.core.terms import Terms
+from gateway.garbage import Garbage
 from gateway.plugin import Receipt
 from gateway.store.api import Store
 from gateway.store.sqlite import open_sqlite
@@ -32,8 +32,12 @@ INTERVAL_S, GRACE_S, CONFIRM_S = 60, 30, 10
 SILENT = 20
 """Stations that fall silent, each at a site of its own."""
 STEP = 20_000
-ROUNDS = 4
-"""Times that the disk is waited for after each second: silence is announced, told and stored."""
+PARTS = 10 * INTERVAL_S
+"""Parts that an interval's beats come in."""
+NOTHING = 150_000
+"""Numbers that an empty turn counts: some three milliseconds, as a turn full of looks at stations takes."""
+ROUNDS = 8
+"""Times that the disk is waited for after each part: silence is announced, told and stored."""
 
 
 def run(options: Options) -> Report:
@@ -42,9 +46,11 @@ def run(options: Options) -> Report:
     count = 2_000 if options.small else STATIONS
     filled = options.fresh("filled") / "state"
     asyncio.run(_fill(filled, count))
+    case = f"the watch in process, {count:,} stations that beat every {INTERVAL_S} s"
     for _ in range(1 if options.small else min(3, options.repeats)):
         _daemon(report, filled, count)
-        asyncio.run(_watch(report, count))
+        asyncio.run(_watch(report, case, count))
+        _nothing(report, case, options.seconds)
     return report
 
 
@@ -103,7 +109,7 @@ class _Engine:
         return True
 
 
-async def _watch(report: Report, count: int) -> None:
+async def _watch(report: Report, case: str, count: int) -> None:
     """Every station beats once an interval, evenly; some fall silent."""
     clock = ManualClock()
     engine = _Engine(clock)
@@ -117,37 +123,33 @@ async def _watch(report: Report, count: int) -> None:
         )  # fmt: skip
         keeper.connected("mqtt", up=True, proven=True)
         beats = [Beat(collector="mqtt", station=name, site=site, at_ms=0) for name, site in map(_name, range(count))]
-        silent = [count * part // SILENT + part for part in range(SILENT)]
+        gone = {beats[count * number // SILENT + number].station for number in range(SILENT)}
         last_ms: dict[str, int] = {}
         beat_s, turns = 0.0, _Turns()
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(keeper.run(), name="watch")
-            for second in range(3 * INTERVAL_S):
-                now = [
-                    replace(beat, at_ms=clock.now_ms())
-                    for beat in beats[second % INTERVAL_S :: INTERVAL_S]
-                    if beat.station not in engine.told_ms
-                ]
-                if second >= INTERVAL_S:
-                    gone = {beats[number].station for number in silent}
+            for part in range(3 * PARTS):
+                now = [replace(beat, at_ms=clock.now_ms()) for beat in beats[part % PARTS :: PARTS]]
+                if part >= PARTS:
                     now = [beat for beat in now if beat.station not in gone]
+                else:
+                    last_ms.update((beat.station, beat.at_ms) for beat in now)
+                if part == PARTS:  # as the daemon does when it has taken up its stations
+                    searching = tasks.create_task(Garbage().search(clock), name="garbage")
+                    turns = _Turns()  # a million are not met for the first time in a minute
                 began_s = time.process_time()
                 for beat in now:
                     keeper.heard(beat)
                 beat_s += time.process_time() - began_s
-                if second < INTERVAL_S:
-                    last_ms.update((beat.station, beat.at_ms) for beat in now)
-                if second == INTERVAL_S:
-                    search_for_garbage_seldom()  # as the daemon does when it has taken up its stations
-                    turns = _Turns()  # a million are not met for the first time in a minute
-                await turns.second(clock, store)
+                del now
+                await turns.count(clock, store, INTERVAL_S / PARTS)
             serving.cancel()
+            searching.cancel()
     due_ms = 1000 * (INTERVAL_S + GRACE_S + CONFIRM_S)
     delays_s = [(told_ms - last_ms[name] - due_ms) / 1000 for name, told_ms in engine.told_ms.items()]
     assert len(delays_s) == SILENT, f"{len(delays_s)} of {SILENT} stations were told"
     report.add(
-        f"the watch in process, {count:,} stations that beat every {INTERVAL_S} s", OURS,
-        turn_most_ms=turns.most_s * 1000, turn_most_cpu_ms=turns.most_cpu_s * 1000,
+        case, OURS, turn_most_ms=turns.most_s * 1000, turn_most_cpu_ms=turns.most_cpu_s * 1000,
         beat_us=beat_s / (3 * count) * 1e6, found_late_median_s=statistics.median(delays_s), found_late_most_s=max(delays_s),
     )  # fmt: skip
     shutil.rmtree(folder)
@@ -161,11 +163,11 @@ class _Turns:
         self.most_cpu_s = 0.0
         """Of our own thread: without waiting for the interpreter's lock, or for other programs."""
 
-    async def second(self, clock: ManualClock, store: Store) -> None:
-        """Let a second pass, and whatever goes to the disk in it reach the disk."""
+    async def count(self, clock: ManualClock, store: Store, seconds: float) -> None:
+        """Let time pass, and whatever goes to the disk in it reach the disk."""
         async with asyncio.TaskGroup() as tasks:
             counting = tasks.create_task(self._count(), name="turns")
-            await clock.advance(1)
+            await clock.advance(seconds)
             for _ in range(ROUNDS):
                 await store.run(lambda _tx: None)
             counting.cancel()
@@ -175,7 +177,22 @@ class _Turns:
         was_s, was_cpu_s = time.perf_counter(), time.thread_time()
         while True:
             await asyncio.sleep(0)
-            now_s, now_cpu_s = time.perf_counter(), time.thread_time()
-            self.most_s = max(self.most_s, now_s - was_s)
-            self.most_cpu_s = max(self.most_cpu_s, now_cpu_s - was_cpu_s)
-            was_s, was_cpu_s = now_s, now_cpu_s
+            was_s, was_cpu_s = self.took(was_s, was_cpu_s)
+
+    def took(self, was_s: float, was_cpu_s: float) -> tuple[float, float]:
+        """Count a turn that began then; when the next one begins."""
+        now_s, now_cpu_s = time.perf_counter(), time.thread_time()
+        self.most_s = max(self.most_s, now_s - was_s)
+        self.most_cpu_s = max(self.most_cpu_s, now_cpu_s - was_cpu_s)
+        return now_s, now_cpu_s
+
+
+def _nothing(report: Report, case: str, seconds: float) -> None:
+    """The same of a loop that only counts: how long a turn takes where the machine lends its processor to others."""
+    turns, until_s = _Turns(), time.perf_counter() + seconds
+    was_s, was_cpu_s = time.perf_counter(), time.thread_time()
+    while was_s < until_s:
+        for _ in range(NOTHING):
+            pass
+        was_s, was_cpu_s = turns.took(was_s, was_cpu_s)
+    report.add(case, "an empty loop", turn_most_ms=turns.most_s * 1000, turn_most_cpu_ms=turns.most_cpu_s * 1000)

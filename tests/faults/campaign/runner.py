@@ -32,6 +32,8 @@ SHARE_TORN = 0.5
 FSYNC_US = 1500
 FLOODED = 500
 """Troubles of the flood, told by traps."""
+TOLD = ("sink", "kind", "state", "attempts", "next", "error")
+"""What is told of an operation that is left."""
 LONGEST_S = 7200.0
 """After which the flood would end by itself."""
 _WORD = SECRETS["CAMPAIGN_SNMP"]
@@ -61,8 +63,8 @@ class Plan:
     """Traps that repeat `FLOODED` troubles."""
     tickets_per_s: float = 0.4
     """New incidents that want a ticket in each tracker; ClickUp's budget of calls allows no more."""
-    drain_s: float = 240.0
-    """Most time after the last death until all is delivered: patience with lost creates is a minute of it."""
+    drain_s: float = 720.0
+    """Most time after the last death until all is delivered: what failed often waits up to ten minutes for its next attempt."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -271,6 +273,7 @@ class _Campaign:
         """Wait until everything is acknowledged and delivered, without faults, for a bounded time."""
         until_s = time.monotonic() + self.plan.drain_s
         said_s = 0.0
+        left: list[dict[str, Any]] = []
         while time.monotonic() < until_s:
             self.daemon.check_alive()
             waiting = [sender.name for sender in senders if not sender.done()]
@@ -280,12 +283,12 @@ class _Campaign:
                 return
             if time.monotonic() - said_s > 10:
                 said_s = time.monotonic()
-                self.say(f"draining: {left} operations, senders {waiting}, last beat heard: {last_heard}")
+                told = [tuple(one[name] for name in TOLD) for one in left[:3]]
+                self.say(f"draining: {len(left)} operations {told}, senders {waiting}, last beat heard: {last_heard}")
             time.sleep(0.5)
-        self.say("the drain took too long")
-        self.report.findings.add("ticketless", "the outbox did not drain in time")
+        self.report.findings.add("ticketless", f"the outbox did not drain in time: {left[:10]}")
 
-    def outbox(self) -> int:
+    def outbox(self) -> list[dict[str, Any]]:
         """Operations that are left; dead ones are repeated, as a person would."""
         items = self.daemon.get("/api/v1/outbox?limit=1000")["items"]
         dead = [item["id"] for item in items if item["state"] == "dead"]
@@ -295,7 +298,7 @@ class _Campaign:
                     self.say(f"dead: {item['sink']} {item['kind']} {item['error']}")
             self.daemon.requeue(*dead)
             self.report.requeued += len(dead)
-        return len(items)
+        return items
 
     def heard(self, station: str) -> bool:
         return bool(self.daemon.get(f"/api/v1/incidents?source={station}")["items"])
