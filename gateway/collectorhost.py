@@ -65,6 +65,8 @@ class CollectorHost:
     async def run(self, collectors: Mapping[str, Collector]) -> None:
         """Run them, by name."""
         self._serving = collectors
+        if not self._instances:
+            self._all_hear.set()
         async with asyncio.TaskGroup() as tasks:
             for name, collector in collectors.items():
                 tasks.create_task(self._run(name, collector), name=f"collector-{name}")

@@ -2,12 +2,15 @@
 
 import asyncio
 import gc
+import re
+import time
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gateway.garbage import EVERY_S, LOOK_EVERY, Garbage
 from gateway.testing.clock import ManualClock
+from tests.daemon import Daemon
 
 
 class Ring:
@@ -56,3 +59,15 @@ async def test_what_has_grown_old_is_left_in_peace_until_there_is_much_more_than
         await clock.advance(LOOK_EVERY * EVERY_S)
         assert found() is None
         assert ballast
+
+
+def test_a_daemon_that_has_nothing_to_do_searches_all_the_same(tmp_path) -> None:
+    with Daemon(tmp_path, '[http]\nlisten = "127.0.0.1:{http}"\n') as daemon:
+        before = searches(daemon)
+        time.sleep(2)
+        assert searches(daemon) - before > 5  # Python's own search follows what is made, and two scrapes make little
+
+
+def searches(daemon: Daemon) -> int:
+    found = re.search(r'^python_gc_collections_total\{generation="0"\} (\S+)$', daemon.books().text, re.MULTILINE)
+    return round(float(found[1]))
