@@ -52,7 +52,8 @@ class CollectorHost:
 
     async def hear(self) -> None:
         """Return when every collector can hear."""
-        await self._all_hear.wait()
+        if self._instances:
+            await self._all_hear.wait()
 
     def told(self, collector: str, up: bool, proven: bool) -> None:
         """A collector says that it can hear, or cannot."""
@@ -65,8 +66,6 @@ class CollectorHost:
     async def run(self, collectors: Mapping[str, Collector]) -> None:
         """Run them, by name."""
         self._serving = collectors
-        if not self._instances:
-            self._all_hear.set()
         async with asyncio.TaskGroup() as tasks:
             for name, collector in collectors.items():
                 tasks.create_task(self._run(name, collector), name=f"collector-{name}")

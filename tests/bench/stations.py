@@ -141,7 +141,7 @@ async def _watch(report: Report, case: str, count: int) -> None:
                 for beat in now:
                     keeper.heard(beat)
                 beat_s += time.process_time() - began_s
-                del now
+                del now  # no search for garbage is to find the benchmark's own
                 await turns.count(clock, store, INTERVAL_S / PARTS)
             serving.cancel()
             searching.cancel()

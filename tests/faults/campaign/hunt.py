@@ -14,9 +14,9 @@ class Hunt:
 
 
 HUNTS = {
-    "lazy-sync": Hunt("lost", Plan(kills=0, power_cuts=4, tickets_per_s=0, drain_s=20)),
-    "hasty": Hunt("lost", Plan(kills=12, power_cuts=0, tickets_per_s=0, drain_s=20)),
-    "forgets-doubt": Hunt("duplicates", Plan(kills=20, power_cuts=0, tickets_per_s=3, drain_s=20)),
+    "lazy-sync": Hunt("lost", Plan(kills=0, power_cuts=4, tickets_per_s=0, drain_s=20, retry_s=0)),
+    "hasty": Hunt("lost", Plan(kills=12, power_cuts=0, tickets_per_s=0, drain_s=20, retry_s=0)),
+    "forgets-doubt": Hunt("duplicates", Plan(kills=20, power_cuts=0, tickets_per_s=3, drain_s=20, retry_s=0)),
 }
 TRIES = 3
 """Deaths come at random times, so a hunt may miss its bug; not so often in a row."""

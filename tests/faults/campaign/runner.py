@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ FLOODED = 500
 """Troubles of the flood, told by traps."""
 TOLD = ("sink", "kind", "state", "attempts", "next", "error")
 """What is told of an operation that is left."""
+ATTEMPT_S = 30.0
+"""An attempt that was due, and its turn before, take no longer."""
 LONGEST_S = 7200.0
 """After which the flood would end by itself."""
 _WORD = SECRETS["CAMPAIGN_SNMP"]
@@ -63,8 +66,10 @@ class Plan:
     """Traps that repeat `FLOODED` troubles."""
     tickets_per_s: float = 0.4
     """New incidents that want a ticket in each tracker; ClickUp's budget of calls allows no more."""
-    drain_s: float = 720.0
-    """Most time after the last death until all is delivered: what failed often waits up to ten minutes for its next attempt."""
+    drain_s: float = 240.0
+    """Most time after the last death until all is delivered: patience with lost creates is a minute of it."""
+    retry_s: float = 600.0
+    """So much longer while an operation waits for the time of its next attempt: the longest back-off."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,6 +118,12 @@ class Report:
 def progress(text: str) -> None:
     """Tell on standard error."""
     print(text, file=sys.stderr, flush=True)
+
+
+def some_wait(operations: list[dict[str, Any]]) -> bool:
+    """Whether the next attempt of some is still to come, or may be under way."""
+    since = (datetime.now(UTC) - timedelta(seconds=ATTEMPT_S)).isoformat()
+    return any(operation["next"] > since for operation in operations)
 
 
 def campaign(plan: Plan, *, keep: Path | None = None, say: Callable[[str], None] = progress) -> Report:
@@ -274,7 +285,7 @@ class _Campaign:
         until_s = time.monotonic() + self.plan.drain_s
         said_s = 0.0
         left: list[dict[str, Any]] = []
-        while time.monotonic() < until_s:
+        while time.monotonic() < until_s + (self.plan.retry_s if some_wait(left) else 0):
             self.daemon.check_alive()
             waiting = [sender.name for sender in senders if not sender.done()]
             left = self.outbox()
